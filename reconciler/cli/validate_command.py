@@ -17,7 +17,7 @@ from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.printable import escaped, lines_text
-from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of
+from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, several
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counts_of, problem_record
@@ -59,20 +59,22 @@ def validate_command(
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     proof = prove(Proven(site.machines, site.hosts, site.guests), host.host)
-    earlier, not_there = _changed_since(base, paths, site, host.host) if base is not None else ([], [])
+    earlier, said = _changed_since(base, paths, site, host.host) if base is not None else ([], [])
     found = placed((*_conflicts(site, host.host), *proof.problems, *earlier), site.sources)
     if code is Exit.DONE and errors_of(found):
         is_known = host.host is None or any(one.name == host.host for one in site.hosts)
         code = Exit.REFUSED if is_known else Exit.INVALID
     problems += found
-    if code is not Exit.INVALID:  # else a guest may be missing that is there
+    if code is Exit.INVALID:  # a guest may be missing that is there
+        said += _not_checked(site, domain_files, base)
+    else:
         found = _vm_problems(site, domain_files)
         code = Exit.INVALID if errors_of(found) else code
         problems += found
     if strict and code is Exit.DONE and problems:
         code = Exit.REFUSED
     problems = [one._replace(severity=Severity.ERROR) if strict else one for one in ProblemList(problems).all]
-    problems += not_there  # also --strict takes new manifests, which no commit has
+    problems += said  # notes also with --strict: new manifests are in no commit
     if format == "json":
         record = {
             "formatVersion": 1,
@@ -85,8 +87,8 @@ def validate_command(
     elif format in REVIEW_FORMATS:
         show_for_review(problems, "validate", format)
     else:
-        notes = counts_of(problems)[Severity.NOTE] - len(not_there)
-        show_problems([one for one in problems if one.severity is not Severity.NOTE or one in not_there])
+        notes = counts_of(problems)[Severity.NOTE] - len(said)
+        show_problems([one for one in problems if one.severity is not Severity.NOTE or one in said])
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
             result(_proved(proof, notes))
@@ -169,6 +171,23 @@ def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None)
         advice = "Compare with a commit whose manifests are valid, or look at the uuids yourself."
         problems.append(Problem("base-invalid", Severity.WARNING, message, help=advice))
     return problems, []
+
+
+def _not_checked(site: Site, domain_files: Sequence[str], base: str | None) -> list[Problem]:
+    """A note on what was not checked because of errors, so that more may be found once these are fixed."""
+    unread = site.unread_documents
+    whose = "its" if unread == 1 else "their"
+    left_out = [f"{whose} names, uuids and queues were not compared with those of other documents"] if unread else []
+    if domain_files:
+        left_out.append(f"the VMs in {several(domain_files)} were not compared with the guests")
+    if base is not None and errors_of(site.problems):
+        left_out.append(f"uuids were not compared with those at {base}")
+    if not left_out:
+        return []
+    why = f"{counted(unread, 'document')} could not be read" if unread else "there are errors"
+    message = f"{why}, so that not everything was checked"
+    advice = "Fix the errors above, then run again."
+    return [Problem("not-checked", Severity.NOTE, message, details=tuple(left_out), help=advice)]
 
 
 def _by_host(site: Site) -> dict[str, list[DesiredGuest]]:

@@ -26,6 +26,7 @@ class Population:
         has_refused_machines: whether there is a Machine with problems of its own.
         may_lack_hosts: whether a Host may stand in what could not be read, so that its absence proves nothing.
         perhaps_hosts: names in documents of unknown kind.
+        unread: how many documents could not be read; a file that could not be is one.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Population:
         self.machines: list[DesiredMachine] = []
         self.may_lack_machines = self.has_refused_machines = False
         self.may_lack_hosts = False
+        self.unread = 0
         self.perhaps_hosts: set[str] = set()
         self._refused_hosts: set[str] = set()
 
@@ -50,6 +52,7 @@ class Population:
             whole.may_lack_hosts |= part.may_lack_hosts
             whole.perhaps_hosts |= part.perhaps_hosts
             whole._refused_hosts |= part._refused_hosts
+            whole.unread += part.unread
         return whole
 
     def refuse_host(self, data: Data) -> None:

@@ -14,7 +14,7 @@ from reconciler.manifests.documents import DocumentReader, digest_of
 from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
 from reconciler.manifests.lpar_checks import resolved
 from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, kind_of
-from reconciler.manifests.strict_yaml import documents_of
+from reconciler.manifests.strict_yaml import document_count, documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine, host_places
@@ -37,6 +37,7 @@ class Site(NamedTuple):
         sources: the text of each file, by the name that places have.
         machines: in the order in which they were found; standbys have what their originals have.
         unread: those of the problems that texts alone do not show: of paths, and of files without a text.
+        unread_documents: how many documents could not be read; a file that could not be is one.
     """
 
     hosts: tuple[DesiredHost, ...]
@@ -45,6 +46,7 @@ class Site(NamedTuple):
     sources: Mapping[str, str]
     unread: tuple[Problem, ...] = ()
     machines: tuple[DesiredMachine, ...] = ()
+    unread_documents: int = 0
 
     @property
     def guest_count(self) -> int:
@@ -195,17 +197,20 @@ class Reading:
         if isinstance(text, Problem):
             self._problems.add(text)
             self._population.may_lack_hosts = self._population.may_lack_machines = True
+            self._population.unread = 1
         else:
             self._add_text(text, name)
         return FileReading(name, text if isinstance(text, str) else None, self._population, self._problems.all, amount)
 
     def _add_text(self, text: str, file: str) -> None:
-        hosts = 0
+        hosts = found = 0
         problems = ProblemList()
         for data, position in documents_of(text, file, self._scalars, problems, self._stop):
             self._stop.check()
             hosts += self._add_document(data, position) == "Host"
+            found += 1
         if problems.all:
+            self._population.unread += document_count(text) - found
             self._problems.extend(problems.all)
             self._population.may_lack_hosts |= len(re.findall(_LIKE_A_HOST, text)) > hosts
             self._population.may_lack_machines = True
@@ -218,6 +223,7 @@ class Reading:
             self._population.may_lack_machines |= "Machine" in kind.kinds
             if len(kind.kinds) != 1:
                 self._population.note_unknown(data, kind.kinds)
+                self._population.unread += 1
                 self._add_common_problems(kind, data, position)
                 return ""
             data, kind = kind.corrected(data, kind.kinds[0]), kind.kinds[0]
@@ -236,15 +242,17 @@ class Reading:
             self._problems.extend(limited(self._explaining().common(readings, position)))
 
     def _add_guest(self, data: Data, position: Position) -> None:
-        if self._has_form(data, "Guest", position):
-            guest = self._documents.guest(data, position)
-            if guest is not None:
-                self._population.guests.append(guest)
+        guest = self._documents.guest(data, position) if self._has_form(data, "Guest", position) else None
+        if guest is None:
+            self._population.unread += 1
+        else:
+            self._population.guests.append(guest)
 
     def _add_host(self, data: Data, position: Position) -> None:
         host = self._documents.host(data, position) if self._has_form(data, "Host", position) else None
         if host is None:
             self._population.refuse_host(data)
+            self._population.unread += 1
         else:
             self._population.hosts.append(host)
 
@@ -252,6 +260,7 @@ class Reading:
         machine = self._documents.machine(data, position) if self._has_form(data, "Machine", position) else None
         if machine is None:
             self._population.may_lack_machines = self._population.has_refused_machines = True
+            self._population.unread += 1
         else:
             self._population.machines.append(machine)
 
@@ -288,7 +297,7 @@ def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
     machines = resolved(population, everything) if population.machines else ()
     shown = sorted(placed(everything.all, sources), key=_in_order)
     unread = (*problems, *(problem for one in files if one.text is None for problem in one.problems))
-    return Site(tuple(population.hosts), guests, tuple(shown), sources, unread, machines)
+    return Site(tuple(population.hosts), guests, tuple(shown), sources, unread, machines, population.unread)
 
 
 def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:

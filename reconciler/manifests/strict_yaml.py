@@ -68,6 +68,11 @@ def documents_of(
         yield from _documents_in(source, span, scalars, problems)
 
 
+def document_count(text: str) -> int:
+    """How many documents of `text` have content, whether or not they can be read."""
+    return sum(not is_blank(text[span.start : span.end].removeprefix("---")) for span in document_spans(text))
+
+
 def composed(text: str, span: Span) -> Node | None:
     """The top node of the document in `span` of `text`, with marks relative to the start of `span`; None where empty.
 

@@ -1,5 +1,6 @@
 """Bad documents beside good ones: one run shows what is wrong with each, and which of the good ones contradict."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,64 @@ def test_without_a_conflict_nothing_is_said_beside_bad_documents(command: Comman
     host.write_text(host.read_text(encoding="utf-8").replace("keep:", "kept:"), encoding="utf-8")
     ran = command("plan")
     assert (ran.code, "could be read" in ran.err) == (3, False)
+
+
+NOT_CHECKED = "note[not-checked]: "
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        (BAD, "1 document"),
+        (BAD + BAD.replace("bad", "worse"), "2 documents"),
+        (BAD.replace("Guest", "Host").replace("spec: {}", "spec: []"), "1 document"),
+        (BAD.replace("Guest", "Machine"), "1 document"),
+        (BAD.replace("Guest", "Gast"), "1 document"),
+        ("---\nkind: [\n---\n# nothing\n---\n{a: 1, 2}: b\n", "2 documents"),
+        (CLAIMS_THE_SAME.replace("0x47", "9-4"), "1 document"),
+    ],
+)
+def test_what_was_not_checked_is_said(command: Command, more: str, count: str) -> None:
+    """Once, with how many documents could not be read, of whichever kind and for whatever reason."""
+    with (command.directory / "guests.yaml").open("a", encoding="utf-8") as file:
+        file.write(more)
+
+    ran = command.bare("validate", "-f", str(command.directory))
+
+    assert (ran.code, ran.err.count(NOT_CHECKED)) == (3, 1)
+    assert f"{NOT_CHECKED}{count} could not be read, so that not everything was checked\n" in ran.err
+    assert f"{'its' if count == '1 document' else 'their'} names, uuids and queues were not compared" in ran.err
+
+
+def test_a_file_that_cannot_be_read_counts_as_a_document(command: Command) -> None:
+    """What is in it is not known."""
+    (command.directory / "more.yaml").write_bytes(b"\xff")
+
+    assert f"{NOT_CHECKED}1 document could not be read" in command.bare("validate", "-f", str(command.directory)).err
+
+
+def test_checks_that_were_asked_for_and_left_out_are_named(command: Command) -> None:
+    """In every format, and also where all documents could be read."""
+    (command.directory / "twice.yaml").write_bytes((command.directory / "host.yaml").read_bytes())
+    words = ("validate", "-f", str(command.directory), "--domain-xml", "vm.xml", "--domain-xml", "other.xml")
+
+    record = json.loads(command.bare(*words, "-o", "json").out)
+
+    note = record["problems"][-1]
+    assert (note["id"], note["severity"]) == ("not-checked", "note")
+    assert note["message"] == "there are errors, so that not everything was checked"
+    assert note["details"] == ["the VMs in vm.xml, other.xml were not compared with the guests"]
+    for form in ("github", "sarif"):
+        assert "not everything was checked" in command.bare(*words, "-o", form).out
+
+
+def test_where_everything_was_checked_nothing_is_said(command: Command) -> None:
+    """Also where what was checked is wrong."""
+    valid = command.bare("validate", "-f", str(command.directory))
+    with (command.directory / "guests.yaml").open("a", encoding="utf-8") as file:
+        file.write(CLAIMS_THE_SAME)
+    conflict = command.bare("validate", "-f", str(command.directory))
+    missing = command.bare("validate", "-f", str(command.directory), "--domain-xml", "nowhere.xml")
+
+    assert (valid.code, conflict.code, missing.code) == (0, 4, 3)
+    assert "not-checked" not in valid.err + conflict.err + missing.err

@@ -202,6 +202,7 @@ def test_manifests_with_errors_are_not_compared(command: Command) -> None:
 
     assert ran.code == 3
     assert "uuid-would-change" not in ran.err
+    assert "= uuids were not compared with those at main\n" in ran.err
 
 
 @pytest.mark.parametrize("ref", ["nope", "--all", "HEAD:guests.yaml", "", "a\nb", "@{upstream}"])
