@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.mount_server import carry_out
 from reconciler.simulator.nodes import Link
+from reconciler.simulator.requests import carry_out
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "kernel" / "transcripts"
 PROFILE_OF_FILE: Final = {
@@ -236,7 +236,8 @@ def words_of(request: dict[str, Any]) -> list[str]:
             words.append(str(value))
         elif key != "op":
             words.append(f"{key}={_value_text(value)}")
-    return words
+    # The lab's emulated machine takes a card for one that is there.
+    return [*words, "replace=true"] if request["op"] == "plug" else words
 
 
 def _value_text(value: object) -> str:

@@ -209,38 +209,22 @@ def _history(prompt: _Prompt) -> _Offers:
 
 def _requests(prompt: _Prompt) -> _Offers:
     """What can be said next to a simulated host."""
+    from reconciler.simulator.requests import FORMS
+
+    fields_of = {form.verb: form.fields for form in FORMS}
     match _joined(prompt.words):
         case []:
-            return iter(_REQUESTS.items())
+            return ((form.verb, form.what) for form in FORMS)
         case ["start" | "stop"]:
             return _guests(prompt)
         case ["plug" | "unplug" | "set" as request]:
             return _adapters(prompt.host, request)
         case ["plug" | "set" as request, _, *fields]:
-            return _assignments(_CARD_FIELDS[request], fields, prompt.incomplete)
-        case ["domains", *fields]:
-            return _assignments(("usage", "control"), fields, prompt.incomplete)
+            return _assignments(fields_of[request], fields, prompt.incomplete)
+        case ["domains" as request, *fields]:
+            return _assignments(fields_of[request], fields, prompt.incomplete)
         case _:
             return iter(())
-
-
-_REQUESTS: Final[Mapping[str, str]] = {
-    "reset": "back to what the description says",
-    "plug": "a card comes",
-    "unplug": "a card goes",
-    "set": "a card is configured, or breaks down",
-    "domains": "the domains that the LPAR has",
-    "restore": "the hardware as the description says",
-    "start": "a VM opens its mediated device",
-    "stop": "a VM closes its mediated device",
-    "load": "load vfio_ap",
-    "unload": "unload vfio_ap",
-    "boot": "masks all ones, vfio_ap not loaded",
-}
-_CARD_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "plug": ("type", "mode", "configured", "checkstopped"),
-    "set": ("configured", "checkstopped"),
-}
 
 
 def _joined(words: Iterable[str]) -> list[str]:
@@ -263,23 +247,13 @@ def _adapters(host: HostOptions, request: str) -> _Offers:
     return ((str(one), f"card{one:02x}") for one in (missing if request == "plug" else there))
 
 
-def _assignments(names: tuple[str, ...], fields: list[str], incomplete: str) -> _Offers:
+def _assignments(values: Mapping[str, list[str]], fields: list[str], incomplete: str) -> _Offers:
     """Fields with their values; of a field that is begun, the values alone, since bash has it as a word of its own."""
     begun = fields[-1].removesuffix("=") if fields else ""
-    values = {name: _values(name) for name in names}
     if begun in values and (fields[-1].endswith("=") or not incomplete):
         return ((value, "") for value in values[begun])
     given = {one.partition("=")[0] for one in fields}
-    return ((f"{name}={value}", "") for name in names if name not in given for value in values[name] or [""])
-
-
-def _values(name: str) -> list[str]:
-    """What the schema allows for a field of a card; nothing for one that takes numbers."""
-    from reconciler.manifests.schema import load_schema
-
-    schema = load_schema("SimulatedHost")["$defs"]["adapter"]["properties"].get(name, {})
-    choices = [*schema.get("enum", ()), *(one for part in schema.get("anyOf", ()) for one in part.get("enum", ()))]
-    return list(map(str, choices))
+    return ((f"{name}={value}", "") for name in values if name not in given for value in values[name] or [""])
 
 
 def _fields(_prompt: _Prompt) -> _Offers:

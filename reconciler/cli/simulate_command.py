@@ -3,13 +3,12 @@
 Mounted it is a file system until it is ended, and serves requests of other commands.
 """
 
-import errno
 import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -30,77 +29,64 @@ from reconciler.hosts.simulated import (
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.desired import Activation
-from reconciler.model.observed import Observed
+from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text, few_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount import MountError, Shown
-from reconciler.simulator.mount_server import Served, Server, carry_out
+from reconciler.simulator.mount_server import Served, Server
+from reconciler.simulator.requests import card_text, carry_out, help_lines
 from reconciler.simulator.state_file import begin_boot, state_directory
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.state_directory import StateDirectory
 
+_HELP: Final = f"""Show or change the simulated host that --simulate FILE names, or mount it for other programs.
 
-@command("simulate")
+Without a REQUEST it is shown. REQUEST is one of
+
+\b
+{lines_text(f"  {line}" for line in help_lines())}
+With --mount DIR it is a file system laid out like /sys, until Ctrl-C or 'fusermount3 -u DIR'. Other programs use it
+there, and requests given meanwhile reach it.
+"""
+
+
+@command("simulate", help=_HELP)
 @click.argument("request", nargs=-1, shell_complete=completes("requests"))
 @click.option("--mount", type=click.Path(file_okay=False), metavar="DIR", help="Serve it on DIR, laid out like /sys.")
 @host_options
 def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOptions) -> Exit:
-    """Show or change the simulated host that --simulate FILE names, or mount it for other programs.
-
-    \b
-    REQUEST is one of
-      (nothing)                              show it
-      reset                                  back to what FILE says
-      plug 9 [type=CEX8] [mode=ep11] [configured=false]
-      unplug 9
-      set 5 configured=false | checkstopped=true
-      domains usage=4,5 [control=4,5]        what the LPAR has
-      restore                                the hardware as FILE says
-      start GUEST | stop GUEST               a VM opens or closes its mediated
-                                             device (name or uuid)
-      load | unload                          the vfio_ap module
-      boot                                   masks all ones, vfio_ap not loaded
-
-    With --mount DIR it is a file system laid out like /sys, until Ctrl-C or 'fusermount3 -u DIR'. Other programs use it
-    there, and requests given meanwhile reach it.
-    """  # noqa: D301 - click reads the character
+    """Show or change a simulated host; see `_HELP`."""
     if host.simulate is None:
         raise click.UsageError("say which simulated host: --simulate FILE")
     file = Path(host.simulate)
     if mount is not None:
         return _mount(file, request, mount)
-    request, wanted = _with_uuid(request, host, file), request
-    answer = asked(file, request)
+    devices: Mapping[str, str] = {}
+    with suppress(ReconcileError, OSError):  # shown and reset without the names, too
+        devices = _devices(host, file)
+    asked_for = _with_uuid(request, host, file)
+    answer = asked(file, asked_for)
     if answer is not None:
-        _print(wanted, _mounted_text(file, answer))
+        if not answer["ok"]:
+            raise click.UsageError(_named(answer["error"], devices))
+        # The process that has the host mounted has saved its state before the answer.
+        simulation = described(file).loaded()
+        _print(request, lines_text([f"mounted on {answer['mount']}"]) + _shown(simulation, devices))
         _count_boot(file, request)
         return Exit.DONE
     if request == ("reset",):
         say("reset" if reset(file) else "nothing to reset")
-        request = ()
+        request, devices = (), {}
     with opened_simulation(file, changes=bool(request)) as simulation:
         try:
-            carry_out(simulation.host, request)
+            carry_out(simulation.host, asked_for if request else ())
         except (OSError, ValueError) as error:
-            raise click.UsageError(_refusal(wanted, error)) from error
+            raise click.UsageError(_named(error_text(error), devices)) from error
         _count_boot(file, request)
-        shown = _shown(simulation.name, observe(simulation.host))
-    _print(wanted, shown)
+        shown = _shown(simulation, devices)
+    _print(request, shown)
     return Exit.DONE
-
-
-def _refusal(wanted: Sequence[str], error: OSError | ValueError) -> str:
-    """Why the host has not done what was `wanted`."""
-    if isinstance(error, OSError) and error.errno == errno.ENODEV:
-        match wanted:
-            case ("stop", guest):
-                return f"no VM has the device of {guest} open"
-            case ("start", guest):
-                return f"the device of {guest} does not exist on the simulated host"
-            case _:
-                pass
-    return error_text(error)
 
 
 def _print(wanted: Sequence[str], shown: str) -> None:
@@ -110,27 +96,41 @@ def _print(wanted: Sequence[str], shown: str) -> None:
         result(shown)
 
 
+def _state(options: HostOptions, file: Path) -> StateDirectory:
+    return StateDirectory(Path(options.state_dir) if options.state_dir else state_directory(file))
+
+
+def _devices(options: HostOptions, file: Path) -> dict[str, str]:
+    """The guests whose devices were made by what was applied last, by the uuid of the device."""
+    return {uuid: name for uuid, (name, _) in Journal(_state(options, file), "").applied().guests.items()}
+
+
+def _named(message: str, devices: Mapping[str, str]) -> str:
+    """`message` about the device of a guest, with the guest's name in place of the uuid that it begins with."""
+    uuid, colon, rest = message.partition(": ")
+    return f"{devices.get(uuid, uuid)}{colon}{rest}"
+
+
 def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tuple[str, ...]:
     """The request, where a VM is named by its guest's name with the uuid of the device that was made for it."""
     if len(request) != 2 or request[0] not in ("start", "stop"):
         return request
-    state = StateDirectory(Path(options.state_dir) if options.state_dir else state_directory(file))
-    made = Journal(state, "").applied().guests
-    uuids = [uuid for uuid, (name, _) in made.items() if name == request[1]]
+    devices = _devices(options, file)
+    uuids = [uuid for uuid, name in devices.items() if name == request[1]]
     if not uuids and not re.fullmatch(_LIKE_UUID, request[1]):
         from reconciler.manifests.schema import did_you_mean
 
-        if _is_on_demand(state, request[1]):
+        if _is_on_demand(_state(options, file), request[1]):
             raise click.UsageError(
                 f"{request[1]} is on-demand and has no device now: libvirt's hook makes it when the VM starts. "
                 "docs/on-demand.md shows how to run the hook by hand (Try it without libvirt); to write the hook: "
                 f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}"
             )
-        names = sorted(name for name, _ in made.values())
+        names = sorted(devices.values())
         meant = did_you_mean(request[1], names)
         there = f"There are: {few_text(names)}" if names else "Nothing is applied to this host yet"
         raise click.UsageError(f"no guest called {request[1]} is known here. {meant}{there}")
-    return (request[0], uuids[0]) if uuids else request
+    return (request[0], uuids[0]) if uuids else (request[0], request[1].lower())
 
 
 def _is_on_demand(state: StateDirectory, name: str) -> bool:
@@ -160,16 +160,10 @@ def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:
     return _serve_mounted(file, Path(place))
 
 
-def _mounted_text(file: Path, answer: Mapping[str, Any]) -> str:
-    if not answer["ok"]:
-        raise click.UsageError(answer["error"])
-    # Whoever has the host mounted has saved its state before the answer.
-    simulation = described(file).loaded()
-    return lines_text([f"mounted on {answer['mount']}"]) + _shown(simulation.name, observe(simulation.host))
-
-
-def _shown(name: str, observed: Observed) -> str:
-    lines = [f"simulated host {name}, kernel {observed.release}", f"  host pool  {pool_text(observed.pool)}"]
+def _shown(simulation: Simulation, devices: Mapping[str, str]) -> str:
+    """The host as it is now; `devices` has the guests by uuid."""
+    observed = observe(simulation.host)
+    lines = [f"simulated host {simulation.name}, kernel {observed.release}", f"  host pool  {pool_text(observed.pool)}"]
     drivers: dict[int, dict[str, list[str]]] = {}
     for one in observed.queues:
         drivers.setdefault(one.queue.adapter, {}).setdefault(one.driver or "no driver", []).append(
@@ -178,15 +172,15 @@ def _shown(name: str, observed: Observed) -> str:
     for card in observed.cards:
         state = "" if card.configured else ", deconfigured"
         state += ", check-stopped" if card.checkstopped else ""
-        lines.append(f"  card{card.adapter:02x}     hwtype {card.hwtype}{state}")
+        what = card_text(simulation.host.hardware.cards[card.adapter])
+        lines.append(f"  card{card.adapter:02x}     {what}{state}")
         lines += [
             f"    {driver:<12} {' '.join(domains)}" for driver, domains in sorted(drivers.get(card.adapter, {}).items())
         ]
-    lines += [
-        line
-        for one in observed.mdevs
-        for line in (f"  {one.uuid}{' (a VM has it open)' if one.in_use else ''}", f"    {config_text(one.config)}")
-    ]
+    for mdev in sorted(observed.mdevs, key=lambda one: (one.uuid not in devices, devices.get(one.uuid), one.uuid)):
+        whose = f"guest {devices[mdev.uuid]}  " if mdev.uuid in devices else "device "
+        lines.append(f"  {whose}{mdev.uuid}{' (a VM has it open)' if mdev.in_use else ''}")
+        lines.append(f"    {config_text(mdev.config)}")
     return lines_text(lines)
 
 

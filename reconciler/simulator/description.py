@@ -1,11 +1,6 @@
-"""A simulated host from the description that a person writes, and changes of its hardware as a person writes them.
-
-The form is schemas/simulated-host.schema.json; a change is a line such as ``plug 9 type=CEX8 mode=ep11``.
-"""
+"""A simulated host from the description that a person writes, in the form of schemas/simulated-host.schema.json."""
 
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
 from errno import errorcode
 from typing import Final
 
@@ -20,98 +15,20 @@ from reconciler.simulator.fields import (
     FieldError,
     Fields,
     hwtype_of,
-    id_list,
     id_of,
     mode_of,
     number_of,
     one_of,
     text_of,
-    truth_of,
 )
 from reconciler.simulator.hardware import (
     DEFAULT_HARDWARE,
     Card,
     Hardware,
     HardwareError,
-    Plug,
-    Request,
-    Restore,
-    SetCard,
-    SetDomains,
-    Unplug,
 )
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import DEFAULT_PROFILE, PROFILES
-
-FORMS: Final = (
-    "plug ADAPTER [type=CEX7] [mode=cca|ep11|accelerator] [configured=false] [checkstopped=true]",
-    "unplug ADAPTER",
-    "set ADAPTER [configured=true|false] [checkstopped=true|false]",
-    "domains [usage=4,5,0x10-0x12] [control=4,5]",
-    "restore",
-)
-"""Every form of a request, for people."""
-
-_STATE: Final = ("configured", "checkstopped")
-
-
-def request_of(words: Sequence[str], forms: Sequence[str] = FORMS) -> Request:
-    """The request that `words` mean, in one of `FORMS`; `forms` are all that the person may write.
-
-    Raises:
-        HardwareError: they mean none.
-    """
-    try:
-        return _request(words, forms)
-    except ValueError as error:
-        raise HardwareError(str(error)) from None
-
-
-def _request(words: Sequence[str], forms: Sequence[str]) -> Request:
-    match list(words):
-        case ["plug", adapter, *options]:
-            return Plug(id_of(adapter), _plugged_card(_options(options, ("type", "mode", *_STATE))))
-        case ["unplug", adapter]:
-            return Unplug(id_of(adapter))
-        case ["set", adapter, first, *rest]:
-            given = _options([first, *rest], _STATE)
-            return SetCard(id_of(adapter), _truth(given, "configured"), _truth(given, "checkstopped"))
-        case ["domains", first, *rest]:
-            given = _options([first, *rest], ("usage", "control"))
-            return SetDomains(_domains(given, "usage"), _domains(given, "control"))
-        case ["restore"]:
-            return Restore()
-    near = get_close_matches(words[0].lower(), [form.split()[0] for form in forms], n=1) if words else []
-    meant = f"did you mean {near[0]!r}? Write" if near and near[0] != words[0] else "write"
-    raise ValueError(f"unknown request {' '.join(words)!r}; {meant} one of: {'; '.join(forms)}")
-
-
-def _options(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    given = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or name not in known:
-            raise ValueError(f"unknown option {word!r}; known are: {', '.join(f'{one}=' for one in known)}")
-        given[name] = value
-    return given
-
-
-def _plugged_card(given: dict[str, str]) -> Card:
-    return Card(
-        hwtype=hwtype_of(given.get("type", "CEX7")),
-        mode=mode_of(given.get("mode", "cca")),
-        configured=truth_of(given.get("configured", True)),
-        checkstopped=truth_of(given.get("checkstopped", False)),
-    )
-
-
-def _truth(given: dict[str, str], name: str) -> bool | None:
-    return truth_of(given[name]) if name in given else None
-
-
-def _domains(given: dict[str, str], name: str) -> IdSet | None:
-    return id_list(given[name].split(",") if given[name] else []) if name in given else None
-
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ERRNOS: Final = {name: number for number, name in errorcode.items()}

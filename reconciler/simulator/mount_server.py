@@ -17,39 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.kernel.own_files import socket_address
 from reconciler.model.printable import error_text
-from reconciler.simulator.description import FORMS as HARDWARE_FORMS
-from reconciler.simulator.description import request_of
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mount import Libfuse, MountedTree, Shown, mounted
+from reconciler.simulator.requests import carry_out
 from reconciler.simulator.state_file import CONTROL
-
-FORMS: Final = (*HARDWARE_FORMS, "reset", "start UUID", "stop UUID", "load", "unload", "boot")
-"""Every form of a request, for people."""
-
-
-def carry_out(host: SimulatedHost, words: Sequence[str]) -> None:
-    """Do to `host` what `words` say, in one of `FORMS`; no words do nothing.
-
-    Raises:
-        HardwareError: they mean nothing, or the hardware cannot become so; nothing has changed then.
-        OSError: the host refuses it (see the methods of `SimulatedHost`); nothing has changed then.
-    """
-    match list(words):
-        case []:
-            pass
-        case ["start", uuid]:
-            host.start_vm(uuid.lower())
-        case ["stop", uuid]:
-            host.stop_vm(uuid.lower())
-        case ["load"]:
-            host.load_vfio_ap()
-        case ["unload"]:
-            host.unload_vfio_ap()
-        case ["boot"]:
-            host.boot()
-        case _:
-            host.change_hardware(request_of(words, FORMS))
-
 
 ControlReply = Mapping[str, object]
 

@@ -36,7 +36,7 @@ def test_a_card_is_plugged_while_it_is_mounted(lab: MountedHost, capsys: pytest.
 
     assert 0 == ran.code
     assert ran.out.startswith(f"mounted on {lab.root}\n")
-    assert "card09     hwtype 14" in ran.out
+    assert "card09     CEX8 in mode ep11" in ran.out
     assert "CEX8P\n" == text_of(lab.root / "bus/ap/devices/card09/type")
 
 

@@ -1,0 +1,81 @@
+"""`reconcile simulate` speaks of guests and cards by their names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, example
+
+UUID = "3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
+"""The device of guest1."""
+
+OTHER = "00000000-0000-4000-8000-00000000000a"
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def simulate(command: Command, *words: str) -> tuple[int, str]:
+    """The exit code, and what is shown or refused."""
+    ran = command("simulate", *words)
+    return ran.code, ran.out or " ".join(ran.err.partition("Error: ")[2].split())
+
+
+@pytest.mark.parametrize("written", ["guest1", UUID, UUID.upper()])
+@pytest.mark.parametrize(
+    ("before", "verb", "why"),
+    [
+        ((), "stop", "guest1: no VM has its device open"),
+        (("start",), "start", "guest1: a VM has its device open already"),
+        (("unload",), "start", "guest1: it has no device on the simulated host"),
+    ],
+)
+def test_a_vm_that_cannot_start_or_stop_is_named_by_its_guest(
+    command: Command, before: Sequence[str], verb: str, why: str, written: str
+) -> None:
+    """However it was written."""
+    command("apply", "--yes")
+    for one in before:
+        assert simulate(command, one, *(["guest1"] if one == "start" else []))[0] == 0
+
+    assert simulate(command, verb, written) == (64, why)
+
+
+def test_a_device_that_is_no_guests_keeps_its_uuid(command: Command) -> None:
+    """There is no other name for it."""
+    assert simulate(command, "start", OTHER) == (64, f"{OTHER}: it has no device on the simulated host")
+
+
+def test_guests_and_cards_are_shown_by_name(command: Command) -> None:
+    """A card with its type and mode, in the words of a request; a guest before its uuid."""
+    command("apply", "--yes")
+    code, shown = simulate(command, "start", "guest1")
+
+    assert code == 0
+    assert f"  guest guest1  {UUID} (a VM has it open)\n" in shown
+    assert "  card05     CEX5 in mode cca\n" in shown
+    assert "hwtype" not in shown
+
+
+def test_a_card_is_not_replaced_by_mistake(command: Command) -> None:
+    """It is refused with what is there; asked for by name it is done."""
+    code, why = simulate(command, "plug", "5", "type=CEX8")
+    assert code == 64
+    assert "there is a card 5 already, a CEX5 in mode cca" in why
+
+    assert simulate(command, "plug", "5", "type=CEX8", "replace=true")[0] == 0
+    assert "card05     CEX8 in mode cca" in simulate(command)[1]
+
+
+@pytest.mark.parametrize("words", [(), ("reset",), ("unplug", "5")])
+def test_damaged_records_keep_nobody_from_the_simulated_host(command: Command, words: tuple[str, ...]) -> None:
+    """It is shown with uuids then; `reset` is the way out of it."""
+    command("apply", "--yes")
+    record = command.simulated_host.with_name("simulated-host.yaml.state") / "inventory.json"
+    record.write_text("damaged", encoding="utf-8")
+
+    assert simulate(command, *words)[0] == 0
