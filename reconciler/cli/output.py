@@ -283,19 +283,20 @@ def report_text(text: str, summary: str = "") -> None:
 def say(*lines: str) -> None:
     """Write `lines` to stderr for the user: sentences on as many lines as they need at a terminal of this width.
 
-    What begins with a space is a command to copy, or was divided already; a remark behind such a command comes first
-    where both are wider than that.
+    What begins with a space is a command to copy, or was divided already; for a remark behind such a command see
+    `Page.with_remark`.
     """
     width = _width_for_stderr()
     sys.stderr.write(lines_text(part for line in lines for part in _divided(line, width)))
 
 
 def _divided(line: str, width: int | None) -> list[str]:
-    if width is None or len(line) <= width or (line.startswith(" ") and not line.startswith("  next: ")):
+    is_step = line.startswith("  next: ")
+    if width is None or (not is_step and (len(line) <= width or line.startswith(" "))):
         return [line]
     from reconciler.render.table import Page
 
-    return Page(width).with_remark(line) if line.startswith(" ") else Page(width).wrapped("", line)
+    return Page(width).with_remark(line) if is_step else Page(width).wrapped("", line)
 
 
 def _width_for_stderr() -> int | None:

@@ -9,6 +9,8 @@ from reconciler.render.text import Paint, plain
 
 _GAP: Final = "  "
 _WIDE: Final = ("W", "F")
+_LEAST_BESIDE: Final = 100
+"""On a page of fewer columns no remark stands beside a command."""
 _LEAST_ROOM: Final = 30
 """The fewest columns that a text is divided for."""
 _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
@@ -71,9 +73,14 @@ class Page(NamedTuple):
         return [f"{margin if number else lead}{piece}" for number, piece in enumerate(painted)]
 
     def with_remark(self, line: str) -> list[str]:
-        """A `line` with a command; a remark behind it comes first where both are wider than the page."""
+        """A `line` with a command; on a narrow page, and where both are wider than the page, a remark comes first.
+
+        On a narrow page there is seldom room for both, so that the remarks there stand in one place, above.
+        """
         command, _, remark = line.rpartition("    # ")
-        if self.width is None or columns_of(line) <= self.width or not command:
+        if self.width is None or not command:
+            return [line]
+        if self.width >= _LEAST_BESIDE and columns_of(line) <= self.width:
             return [line]
         return [*self.wrapped("  # ", remark, 0), command]
 

@@ -1,5 +1,6 @@
 """Tables: a line a row, on pages of any width, for any text."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,3 +74,25 @@ def test_a_sentence_that_ends_in_brackets_is_divided_like_any_other() -> None:
     ]
     numbered = f"{'a' * 47} adapters (5-6, 171)"
     assert page.wrapped("", numbered, 0) == ["a" * 47, "adapters (5-6, 171)"]
+
+
+@pytest.mark.parametrize(
+    ("width", "is_above"), [(40, True), (80, True), (99, True), (100, False), (120, False), (None, False)]
+)
+def test_where_a_remark_stands_depends_on_the_page_alone(width: int | None, is_above: bool) -> None:
+    """Above its command on a narrow page, beside it on a wide one; nothing changes without a remark."""
+    line = "  next: reconcile plan    # shows what an apply would do"
+    above = ["  # shows what an apply would do", "  next: reconcile plan"]
+
+    assert Page(width).with_remark(line) == (above if is_above else [line])
+    assert Page(width).with_remark("  next: reconcile plan") == ["  next: reconcile plan"]
+
+
+def test_a_remark_for_which_a_wide_page_has_no_room_stands_above() -> None:
+    """So that the command can be copied as it is."""
+    command = f"  next: reconcile plan -f {'d' * 80}"
+
+    assert Page(120).with_remark(f"{command}    # shows what an apply does") == [
+        "  # shows what an apply does",
+        command,
+    ]
