@@ -82,7 +82,8 @@ def status_command(
             from reconciler.render.status_text import queues_lines
 
             page = page_for_stdout()
-            result(lines_text(queues_lines(queues, page._replace(width=None) if format == "wide" else page)))
+            answer = queues_lines(queues, page._replace(width=None) if format == "wide" else page)
+            result(lines_text([*answer, ""]))
         _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
     seen.say_what_to_run()
     return Exit.DONE

@@ -1,12 +1,14 @@
 """Who has which queue, as a grid for people: adapters down, domains across, a letter for each holder."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice, product
+from itertools import chain, groupby, islice, product
 from string import ascii_letters, ascii_lowercase
 from textwrap import wrap
 from typing import Any, Final, NamedTuple
 
 from reconciler.model.desired import DesiredGuest
+from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
 from reconciler.planning.grid import Cell, CellState, Grid, Holder
 from reconciler.planning.status import Status
@@ -95,26 +97,30 @@ def matrix_text(
     """
     page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
     drawing = _Drawing(grid, shown, page)
+    part = drawing.whole
     head = [page.paint("bold", page.cut(f"Host {status.host}")), page.cut(f"  compared    {compared_text(status)}")]
     head += [*(page.paint("warning", page.cut(f"  not seen    {one}")) for one in unseen), ""]
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
-    lines = [*head, *drawing.lines(None), *drawing.marks(None), *summary]
+    lines = [*head, *drawing.lines(part, None), *drawing.marks(part, None), *summary]
     if most is not None and len(lines) > most:
-        signs = drawing.marks(_MOST_CONFLICTS)
         hint = [f"To see all of it: {whole}", ""] if whole else []
-        room = most - len(head) - len(signs) - len(hint) - len(summary)
-        lines = [*head, *drawing.lines(room), *signs, *hint, *summary]
+        room = most - len(head) - len(drawing.marks(part, _MOST_CONFLICTS)) - len(hint) - len(summary)
+        part = drawing.fitting(room)
+        lines = [*head, *drawing.lines(part, room), *drawing.marks(part, _MOST_CONFLICTS), *hint, *summary]
     return lines_text(lines)
 
 
 def _summary(grid: Grid, width: int) -> list[str]:
-    """How many queues there are of each state, in as many lines as `width` asks for."""
-    parts = [
-        f"{grid.counts[state]:,} {words}"
-        for state, words in _WORDS.items()
-        if grid.counts[state] or state in _ALWAYS_COUNTED
-    ]
-    return wrap(f"{counted(grid.present, 'queue')} present: {', '.join(parts)}.", width)
+    """How many queues there are of each state, in as many lines as `width` asks for.
+
+    Those that are present add up to all of these; the others are counted apart.
+    """
+    absent = Counter(cell.state for cell in grid.cells if not cell.is_there)
+    present = {state: grid.counts[state] - absent[state] for state in _WORDS}
+    parts = [f"{count:,} {_WORDS[state]}" for state, count in present.items() if count or state in _ALWAYS_COUNTED]
+    others = [f"{absent[state]:,} {words}" for state, words in _WORDS.items() if absent[state]]
+    rest = f" Not present: {', '.join(others)}." if others else ""
+    return wrap(f"{counted(grid.present, 'queue')} present: {', '.join(parts)}.{rest}", width)
 
 
 class _Band(NamedTuple):
@@ -127,6 +133,18 @@ class _Band(NamedTuple):
     def label(self) -> str:
         """Its id in hex, or the first and the last one."""
         return f"{self.first:02x}" if self.first == self.last else f"{self.first:02x}-{self.last:02x}"
+
+    @property
+    def ids(self) -> IdSet:
+        """What it stands for."""
+        return IdSet(range(self.first, self.last + 1))
+
+
+class _Part(NamedTuple):
+    """Rows and columns that are drawn: all of them, or the first ones."""
+
+    rows: Sequence[_Band]
+    columns: Sequence[_Band]
 
 
 def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
@@ -159,32 +177,37 @@ class _Drawing:
         self._rows = _bands(shown.rows)
         self._columns = _bands(dict(sorted(columns.items())))
         self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
-        # Which domains a column without a header stands for, and who claims the same queue, is said in words.
-        self._folded = [one.label for one in self._columns if one.first != one.last]
+        # Who claims the same queue is said in words.
         self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
         self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
         self._nothing = (
             "None of these guests has or claims a queue." if grid.rows else "No queue is there, held or claimed."
         )
 
-    def lines(self, room: int | None) -> list[str]:
-        """The grid and whom its letters stand for in at most `room` lines; None: all of them."""
+    @property
+    def whole(self) -> _Part:
+        """All rows and columns."""
+        return _Part(self._rows, self._columns)
+
+    def lines(self, part: _Part, room: int | None) -> list[str]:
+        """The `part` of the grid, and whom its letters stand for, in at most `room` lines; None: no limit."""
         if not self._rows:
             return [self._nothing, ""]
-        if room is None:
-            return [*self._blocks(self._rows, self._columns), *self._legend(None)]
-        names = self._legend(None)
-        rows, columns = self._fitting(room - min(len(names), room // 3))
-        blocks = self._blocks(rows, columns)
-        return [*blocks, *self._legend(room - len(blocks), rows, columns)]
+        blocks = self._blocks(*part)
+        return [*blocks, *self._legend(None if room is None else room - len(blocks), part)]
 
-    def _fitting(self, room: int) -> tuple[list[_Band], list[_Band]]:
+    def fitting(self, room: int) -> _Part:
+        """As many rows of as many blocks as have place in `room` lines with the names of their holders."""
+        names = len(self._legend(None, self.whole))
+        return self._fitting(room - min(names, room // 3)) if self._rows else self.whole
+
+    def _fitting(self, room: int) -> _Part:
         """As many rows of as many blocks as have place in `room` lines, with the lines that count the rest."""
         block, frame = self._per_block, len(["domain", "digit", "digit", "", "rest"])
         blocks = room // (len(self._rows) + frame)
         if blocks:
-            return self._rows, self._columns[: blocks * block]
-        return self._rows[: max(1, room - frame - 1)], self._columns[:block]
+            return _Part(self._rows, self._columns[: blocks * block])
+        return _Part(self._rows[: max(1, room - frame - 1)], self._columns[:block])
 
     @property
     def _per_block(self) -> int:
@@ -225,12 +248,10 @@ class _Drawing:
         text = self._letters[cell.holder.uuid] + (sign.mark if sign else "")
         return (self._page.paint(sign.style, text) if sign else text) + " " * (self._width - len(text))
 
-    def _legend(
-        self, room: int | None, rows: Sequence[_Band] | None = None, columns: Sequence[_Band] | None = None
-    ) -> list[str]:
-        """Who is meant by each letter among `rows` and `columns`, in at most `room` lines."""
-        cells = self._cells(self._rows if rows is None else rows, self._columns if columns is None else columns)
-        holders = sorted({one.uuid: one for one in cells}.values(), key=lambda one: (one.name, one.uuid))
+    def _legend(self, room: int | None, part: _Part) -> list[str]:
+        """Who is meant by each letter in `part`, in at most `room` lines."""
+        found = {cell.holder.uuid: cell.holder for cell in self._cells(part) if cell.holder}
+        holders = sorted(found.values(), key=lambda one: (one.name, one.uuid))
         if not holders:
             return []
         page = self._across - len("  ")
@@ -246,18 +267,16 @@ class _Drawing:
             lines.append(f"  {self._page.ellipsis} and {counted(len(entries) - shown, 'more holder')}")
         return [*lines, ""]
 
-    def _cells(self, rows: Iterable[_Band], columns: Sequence[_Band]) -> Iterator[Holder]:
-        for row in rows:
+    def _cells(self, part: _Part) -> Iterator[Cell]:
+        """A cell for each row and column of `part`, where there is one."""
+        for row in part.rows:
             cells = self._shown.rows[row.first]
-            for column in columns:
-                cell = cells.get(column.first)
-                if cell and cell.holder:
-                    yield cell.holder
+            yield from (cells[column.first] for column in part.columns if column.first in cells)
 
-    def _folded_lines(self) -> list[str]:
-        if not self._folded:
-            return []
-        return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
+    def _folded_lines(self, part: _Part) -> list[str]:
+        """Which domains a column of `part` without a header stands for."""
+        folded = IdSet(chain.from_iterable(one.ids for one in part.columns if one.first != one.last))
+        return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {folded}")] if folded else []
 
     def _claimed_lines(self, state: CellState, most: int | None) -> Iterator[str]:
         """Who claims the same queues in `state`, at most `most` groups, to stand below its sign."""
@@ -282,10 +301,14 @@ class _Drawing:
         if rest[1:]:
             yield self._page.paint("error", f"{_BELOW_SIGN}  {self._page.cut(' '.join(rest[1:]), room - 2)}")
 
-    def marks(self, most: int | None) -> list[str]:
-        """What each sign means that there is, with at most `most` groups of queues that several claim; None: all."""
-        states = {cell.state for cell in self._shown.cells}
-        lines = self._folded_lines()
+    def marks(self, part: _Part, most: int | None) -> list[str]:
+        """What each sign in `part` means, with at most `most` groups of queues that several claim; None: all.
+
+        Conflicts are named wherever they are: they say more than what a sign means.
+        """
+        states = {cell.state for cell in self._cells(part)}
+        states |= {CellState.CONFLICT} if self._conflicts else set()
+        lines = self._folded_lines(part)
         if CellState.HELD in states and not states.isdisjoint(_SIGNS):
             lines.append(self._meaning(" ", "a letter alone: the guest has it"))
         for state, sign in _SIGNS.items():

@@ -444,25 +444,31 @@ def names_text(rows: Sequence[GuestStatus]) -> str:
 
 # Free queues ---------------------------------------------------------------------------------------------------------
 
-_FREE_HEADING: Final = ("QUEUE", "CARD", "STATE", "CLAIMED BY")
-
 
 def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
-    """All free queues, a line each: which card, what is wrong with it, and which guests claim the queue."""
+    """All free queues, a line each: which card, which guests claim the queue, and what is wrong with any card."""
     if not status.free:
         return "No queue is free: each one present is the host's or in a mediated device.\n"
     cards = {card.adapter: card for card in status.observed.cards}
     claims = status.claims()
+    heading = ["QUEUE", "CARD", "CLAIMED BY"]
     rows = []
     for queue in status.free:
-        card = cards.get(queue.adapter)
-        trouble = card_trouble(card) if card else ""
-        state = trouble.removeprefix("is ") if trouble else "claimed" if queue in claims else "unclaimed"
-        style = "warning" if trouble else "faint" if queue in claims else "good"
-        names = claims.get(queue, ())
+        card, names = cards.get(queue.adapter), claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
-        rows.append(Row((str(queue), _type_of(card) if card else _NONE, state, claimed), {2: style}))
-    lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, ((3, 8), (2, 10)))
+        rows.append(Row((str(queue), _type_of(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
+    troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.free]
+    if any(troubles):
+        heading.append("TROUBLE")
+        rows = [
+            Row(
+                (*row.cells, trouble.removeprefix("is ") or _NONE),
+                {**row.styles, **({3: "warning"} if trouble else {})},
+            )
+            for row, trouble in zip(rows, troubles, strict=True)
+        ]
+    least = ((2, 8), (3, 10))[: len(heading) - 2]
+    lines = table_lines(heading, rows, page._replace(width=None) if wide else page, least)
     them = "it" if len(status.free) == 1 else "them"
     free = counted(len(status.free), "free queue")
     total = f"{free}: neither a guest nor the host has {them}; {len(claims):,} claimed."

@@ -342,6 +342,32 @@ def test_the_formats_say_the_same(night: Command) -> None:
     assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == record["free"]
 
 
+def test_no_column_of_the_free_queues_says_what_another_one_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether a queue is claimed is said by whom, and without any trouble there is no column for it."""
+    command = example("three-guests", tmp_path, capsys)
+    assert command("apply", "--yes").code == 0
+    change(command, "domains: [4, 0xab]", "domains: [4, 5]")
+
+    lines = command("status", "--free").out.splitlines()
+
+    assert [line.split() for line in lines[:3]] == [
+        ["QUEUE", "CARD", "CLAIMED", "BY"],
+        ["05.0005", "CEX5", "guest1"],
+        ["05.0006", "CEX5", "-"],
+    ]
+
+
+@pytest.mark.parametrize("form", [[], ["-o", "wide"]])
+def test_what_is_said_of_a_queue_stands_apart(night: Command, form: list[str]) -> None:
+    """An empty line is below it, whatever follows."""
+    lines = night.bare("status", "05.0005", *form, *WHERE).out.splitlines()
+
+    assert lines[0].startswith("05.0005: ")
+    assert (lines[1], lines[2] != "") == ("", True)
+
+
 def test_all_free_queues_are_listed_with_what_is_wrong_with_them(night: Command) -> None:
     """Which guest claims them, and which card they are on."""
     lines = night.bare("status", "--free", *WHERE).out.splitlines()
@@ -349,7 +375,8 @@ def test_all_free_queues_are_listed_with_what_is_wrong_with_them(night: Command)
     rows = {line.split()[0]: line for line in lines if line[2:3] == "."}
     assert "batch" in rows["06.0006"]
     assert "check-stopped" in rows["06.0006"]
-    assert rows["07.0006"].split()[1:3] == ["CEX8", "in"]
+    assert rows["07.0006"].split()[1:4] == ["CEX8", "-", "in"]
+    assert lines[0].split()[-1] == "TROUBLE"
     assert len(rows) == len(json.loads(night.bare("status", "-o", "json", *WHERE).out)["free"])
 
 

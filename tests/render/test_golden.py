@@ -185,6 +185,37 @@ def test_a_matrix_is_no_wider_than_its_page(name: str, width: int) -> None:
     assert len(lines) <= 60
 
 
+_COUNTS = re.compile(r"(\d[\d,]*) (?:held|of the host|free|pending|planned|leaving|on demand|in conflict)")
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("matrix")])
+def test_the_counts_of_a_matrix_add_up_to_the_queues_that_are_present(name: str) -> None:
+    """Those of queues that are not present are counted apart."""
+    summary = " ".join(TEXTS[name](100_000, plain).splitlines()[-1:])
+    total, _, counts = summary.partition(" queues present: ")
+    present, _, absent = counts.partition(". Not present: ")
+
+    assert sum(int(one.replace(",", "")) for one in _COUNTS.findall(present)) == int(total.replace(",", ""))
+    assert bool(absent) == (name in ("matrix", "matrix-of-two")), "200.0007 and 200.0008 are planned"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("matrix")])
+def test_a_matrix_explains_the_signs_that_it_shows(name: str, width: int) -> None:
+    """All of them and no other, also where only a part of it is shown."""
+    lines = TEXTS[name](width, plain).splitlines()
+    drawn = "".join(line[9:] for line in lines if re.match("  [0-9a-f]{2}(?:-[0-9a-f]{2})?  ", line))
+    explained = {line[2] for line in lines if re.match(r"  [!?+>*·-]  [a-z]", line)}
+
+    assert explained - {"!"} == set(re.findall("[?+>*·-]", drawn)), "a conflict is named wherever it is"
+    assert any(line.startswith("  ..  ") for line in lines) == any(" ." in line for line in lines if line[:9].isspace())
+
+
+def test_the_legend_of_a_matrix_writes_ids_as_all_texts_do() -> None:
+    """In hex with 0x, and in decimal behind it."""
+    assert "..  domains that no guest has or claims: 0x00-0x03 (0-3), 0x0c-0x0f (12-15)\n" in TEXTS["matrix"](80, plain)
+
+
 def test_every_file_is_of_a_text() -> None:
     """None is left of what is not shown any more."""
     expected = {f"{name}-{width}{colour}.txt" for name in TEXTS for width in (80, 120) for colour in ("", "-colour")}
