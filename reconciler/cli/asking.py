@@ -74,7 +74,7 @@ class Terminal:
                 return True
             if answer in {"", "n", "no"}:
                 return False
-            self._write("Error: invalid input\n")
+            self._write("Answer y (yes) or n (no); Enter alone is n.\n")
 
     def forget_typed(self) -> None:
         """Forget what was typed up to now: no answer to what is asked next."""

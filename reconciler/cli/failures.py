@@ -12,6 +12,7 @@ from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
+from reconciler.kernel.observe import NoApBus
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import (
@@ -121,6 +122,10 @@ def _show(error: ReconcileError, said: Said) -> None:
         say(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
+    if isinstance(error, NoApBus) and said.host.simulate is None and said.context:
+        line = changed_line(said.context, sysfs=None, simulate_file="FILE")
+        if "--simulate" in line:  # the others are about this machine
+            say(f"  next: {line}    # on a simulated host, which FILE describes")
 
 
 def _show_refusal(error: ReconcileError, said: Said) -> None:

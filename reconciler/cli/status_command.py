@@ -212,7 +212,10 @@ def _instead(found: Status, name: str) -> str:
         )
     every = sorted(one.name for one in found.guests)
     there = ", ".join(every[:_MOST_NAMES]) + (f" and {len(every) - _MOST_NAMES} more" if every[_MOST_NAMES:] else "")
-    host = "" if context.params["host_name"] else changed_line(context, guests=others, host_name=name)
+    from reconciler.cli.suggestions import may_name_a_host
+
+    may_be_host = may_name_a_host(name) and not context.params["host_name"]
+    host = changed_line(context, guests=others, host_name=name) if may_be_host else ""
     return f"there are: {there or 'none'}{f'. If it is the name of a Host: {host}' if host else ''}"
 
 

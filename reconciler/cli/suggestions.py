@@ -60,7 +60,7 @@ _PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 _NEAR: Final = 0.75
 """How much of two words must be the same; below it `--yess` is like `--sysfs`, and `--fre` like `--file`."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+_HOST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _ENDINGS: Final = (".yaml", ".yml")
 _READ: Final = 1 << 24
 
@@ -98,7 +98,8 @@ def without_place(context: click.Context) -> str:
     if "file" in names and all(map(os.path.exists, files)):
         given = {"file": (*context.params["file"], *files), "planfile": None}
         return f"Manifests are named with -f: {changed_line(context, **given)}"
-    if context.command.name in _OF_ONE_HOST and len(words) == 1 and not context.params["host_name"]:
+    may_be_host = len(words) == 1 and may_name_a_host(words[0])
+    if context.command.name in _OF_ONE_HOST and may_be_host and not context.params["host_name"]:
         return f"If it is the name of a Host: {changed_line(context, host_name=words[0])}"
     return f"Without it: {changed_line(context)}"
 
@@ -127,9 +128,20 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
         words = _ELSEWHERE[name]
         fitting = () if words[0].startswith("-") else _fitting_of(context, words[0], rest)
         return f"Did you mean: {line_of((*words, *fitting))}"
-    return _similar(context, name, rest) or (
-        f"If it is the name of a Host: {line_of((*action, '--host', name, *others))}"
-    )
+    similar = _similar(context, name, rest)
+    if similar or not may_name_a_host(name):
+        return similar
+    return f"If it is the name of a Host: {line_of((*action, '--host', name, *others))}"
+
+
+def may_name_a_host(word: str) -> bool:
+    """Whether a Host may be called `word`."""
+    return bool(_HOST_NAME.fullmatch(word))
+
+
+def _is_bare_name(word: str) -> bool:
+    """Whether `word` is rather the name of a Host than that of a file."""
+    return may_name_a_host(word) and "." not in word
 
 
 def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
@@ -143,7 +155,7 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
         if is_saved_plan(path):
             words = _fitting_of(context.find_root(), "apply", words_of(context, {"paths"}))
             raise click.UsageError(f"{path} is a saved plan. To apply it: {line_of(('apply', path, *words))}")
-        if not os.path.exists(path) and _NAME.fullmatch(path) and not context.params["host_name"]:
+        if not os.path.exists(path) and _is_bare_name(path) and not context.params["host_name"]:
             meant = changed_line(context, host_name=path, paths=others)
             raise click.UsageError(f"there is no file or directory {path}. If it is the name of a Host: {meant}")
 
@@ -166,7 +178,7 @@ def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
     """
     if os.path.exists(planfile) or planfile.lower().endswith(_ENDINGS):
         return f"Manifests are named with -f: {again(planfile=None, file=(*paths, planfile))}"
-    if _NAME.fullmatch(planfile):
+    if _is_bare_name(planfile):
         return f"If it is the name of a Host: {again(planfile=None, host_name=planfile)}"
     return ""
 

@@ -17,7 +17,7 @@ from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.printable import escaped, lines_text
-from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, several
+from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counts_of, problem_record
@@ -167,7 +167,8 @@ def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None)
         found.setdefault(problem.places, problem)
     problems = list(found.values())
     if errors := errors_of(earlier.problems):
-        message = f"the manifests {since} have errors, so that not every guest could be compared: {errors[0].message}"
+        found_there = in_a_line(errors[0])
+        message = f"the manifests {since} have errors, so that not every guest could be compared: {found_there}"
         advice = "Compare with a commit whose manifests are valid, or look at the uuids yourself."
         problems.append(Problem("base-invalid", Severity.WARNING, message, help=advice))
     return problems, []

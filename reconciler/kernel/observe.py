@@ -43,6 +43,10 @@ class UnreadableHost(Advised, HostError):
     """The host cannot be read; the text says what is missing and what to do."""
 
 
+class NoApBus(UnreadableHost):
+    """This is no host with crypto adapters, or another directory than that of its sysfs."""
+
+
 class _Entries(NamedTuple):
     cards: list[str]
     queues: list[str]
@@ -99,9 +103,9 @@ def _require_ap_bus(sysfs: Sysfs) -> None:
     try:
         sysfs.read(paths.APMASK)
     except OSError as error:
-        raise UnreadableHost(
+        raise NoApBus(
             "no AP bus here (bus/ap/apmask cannot be read): this is no s390x host with crypto adapters, or --sysfs "
-            "names the wrong root. To try things out without one: reconcile plan --simulate FILE"
+            "names the wrong root"
         ) from error
 
 

@@ -108,6 +108,12 @@ def completed(problem: Problem, here: Here) -> Problem:
     return problem._replace(help=f"{problem.help} Run: {line}" if problem.help else f"Run: {line}", advice=None)
 
 
+def in_a_line(problem: Problem) -> str:
+    """What is wrong, and where: ``./guests.yaml:8:14: '05' has a leading zero``; a file is named once."""
+    place = problem.places[0] if problem.places else None
+    return problem.message if place is None or place.is_whole else f"{place}: {problem.message}"
+
+
 def errors_of(problems: tuple[Problem, ...] | list[Problem]) -> list[Problem]:
     """The problems that stop the run."""
     return [problem for problem in problems if problem.severity is Severity.ERROR]

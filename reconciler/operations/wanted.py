@@ -11,7 +11,7 @@ from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
 from reconciler.model.printable import error_text
-from reconciler.model.problems import InvalidManifests, Problem
+from reconciler.model.problems import InvalidManifests, Problem, in_a_line
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 from reconciler.planning.status import THE_MANIFESTS, ComparedWith, Source
 from reconciler.transaction.open_host import OpenHost
@@ -459,6 +459,6 @@ class Nearest(NamedTuple):
             return source._of(site, machine.name)  # a Host that was named and is none is refused, as in a plan
         if any(_OURS in text for text in site.sources.values()):
             count = f" ({len(desired)} errors)" if len(desired) > 1 else ""
-            reason = f"the manifests in this directory cannot be used: {desired[0].message}{count}"
+            reason = f"the manifests in this directory cannot be used: {in_a_line(desired[0])}{count}"
             return _Unused(reason, is_invalid=True)
         return _Unused("there are no manifests in this directory")

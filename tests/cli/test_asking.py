@@ -238,7 +238,7 @@ def test_an_answer_that_is_neither_is_asked_for_again(command: Command) -> None:
     with at_terminal("apply", *on(command)) as kim:
         kim.sees(ASKS)
         kim.enters("maybe")
-        kim.sees("invalid input")
+        kim.sees("Answer y (yes) or n (no); Enter alone is n.")
         kim.enters("Y")
         assert kim.ended() == 0
     assert is_applied(command)

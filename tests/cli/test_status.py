@@ -196,8 +196,8 @@ def test_without_manifests_it_is_what_was_applied_last(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("kind: Deployment\n", "the manifests in this directory cannot be used: "),
-        (f"{MANIFESTS}---\n{MANIFESTS}", "cannot be used: the host 'lpar7' is described"),
+        ("kind: Deployment\n", "the manifests in this directory cannot be used: ./guests.yaml:1:1: "),
+        (f"{MANIFESTS}---\n{MANIFESTS}", "cannot be used: ./guests.yaml:8:18: the host 'lpar7' is described"),
     ],
 )
 def test_manifests_that_cannot_be_used_are_passed_over(night: Command, text: str, reason: str) -> None:

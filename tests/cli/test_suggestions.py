@@ -286,6 +286,47 @@ def test_a_saved_plan_of_any_name_is_applied_by_what_is_printed(command: Command
     assert command.bare(*map(os.fsdecode, words.split(b"\0")[1:-1]), "--yes").code == 0
 
 
+@pytest.mark.parametrize("word", ["Foo_Bar", "LPAR7", "a@b", "a b", "lpar7.", "x" * 64, "ä", "a/b"])
+@pytest.mark.parametrize("before", ["", "status", "doctor", "drift", "matrix", "apply", "validate"])
+def test_what_can_be_no_name_of_a_host_is_not_taken_for_one(command: Command, before: str, word: str) -> None:
+    """Whichever command it is given to; there it is an error of another kind, or a file."""
+    ran = command.bare(*before.split(), word, *(WHERE if before not in {"", "validate"} else ()))
+
+    assert ran.code != 0
+    assert "--host" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status",
+        "drift",
+        "matrix -o wide",
+        "plan -f three-guests",
+        "observe",
+        "doctor",
+        "import",
+        "report --html x.html",
+    ],
+)
+def test_without_an_ap_bus_a_simulated_host_is_advised(
+    command: Command, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """For the command that was typed, on a line of its own, which is never divided."""
+    monkeypatch.setenv("COLUMNS", "40")
+    words = (*line.split(), "--sysfs", "nowhere")
+
+    ran = command.bare(*words)
+
+    assert "no AP bus here" in " ".join((ran.out + ran.err).split())
+    if line == "doctor":  # goes on, and says what to look at
+        assert "--simulate" not in ran.out + ran.err
+        return
+    (advised,) = [one for one in ran.err.splitlines() if "reconcile" in one]
+    assert advised == f"  next: reconcile {line} --simulate FILE"
+    assert parsed(advised.removeprefix("  next: ")) == f"reconcile {line.split(maxsplit=1)[0]}"
+
+
 @pytest.mark.parametrize(
     "words",
     [
