@@ -179,6 +179,7 @@ class GuestPlan(NamedTuple):
         return self.disrupted or self.interrupted or bool(self.rollback_takes)
 
 
+_MOST_LOST: Final = 3
 _MOST_QUEUES: Final = 4
 _MOST_TARGETS: Final = 5
 
@@ -189,6 +190,15 @@ def rollback_text(guest: GuestPlan) -> str:
     queues = sorted({queue for part in parts for queue in part})
     names = ", ".join(map(str, queues[:_MOST_QUEUES])) + (" …" if len(queues) > _MOST_QUEUES else "")
     return f"rolling back would take {names} from it for a while"
+
+
+def effect_text(guest: GuestPlan) -> str:
+    """What the change does to `guest`, e.g. ``loses 05.0047``: few queues by name, of more how many there are."""
+    before, after = guest.sees_before, guest.sees_after
+    if guest.effect is not Effect.LOSES or before is None or after is None:
+        return guest.effect.value
+    lost = Matrix(before.adapters, before.domains - after.domains)  # no adapter is lost as a whole
+    return f"loses {', '.join(map(str, lost.queues())) if lost.size <= _MOST_LOST else f'{lost.size:,} queues'}"
 
 
 def unconfirmed_text(guests: Iterable[GuestPlan]) -> str:

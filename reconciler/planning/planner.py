@@ -33,6 +33,7 @@ from reconciler.planning.plan import (
     Plan,
     PlannedStep,
     RolledBack,
+    effect_text,
     removal_consents,
     rollback_text,
 )
@@ -447,7 +448,7 @@ def _disruption(one: GuestPlan) -> str:
         reasons.append(f"loses queues for a while that it has before and after: {_OTHERWISE}")
     elif one.disrupted:
         because = f": {'; '.join(one.hidden)}" if one.hidden else ""
-        reasons.append(f"{its_vm(one.opened_by)} runs and {one.effect}{because}")
+        reasons.append(f"{its_vm(one.opened_by)} runs and {effect_text(one)}{because}")
     if one.rollback_takes:
         reasons.append(f"{rollback_text(one)}: {_OTHERWISE}")
     return "; ".join(reasons)

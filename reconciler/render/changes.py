@@ -21,7 +21,16 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import FileChange
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import ALLOW_SUSPENDED, Cause, GuestPlan, Plan, RolledBack, cause_text, rollback_text
+from reconciler.planning.plan import (
+    ALLOW_SUSPENDED,
+    Cause,
+    GuestPlan,
+    Plan,
+    RolledBack,
+    cause_text,
+    effect_text,
+    rollback_text,
+)
 from reconciler.render.text import Paint, counted, plain
 
 
@@ -270,7 +279,8 @@ def _guest_remarks(guest: GuestPlan) -> Iterator[str]:
     elif guest.guest and guest.guest.activation is not Activation.ACTIVE:
         yield _activation_line(guest.guest.activation)
     if guest.in_use and (guest.effect not in HARMLESS or guest.interrupted):
-        yield f"{its_vm(guest.opened_by)} runs and {'loses queues for a while' if guest.interrupted else guest.effect}"
+        effect = "loses queues for a while" if guest.interrupted else effect_text(guest)
+        yield f"{its_vm(guest.opened_by)} runs and {effect}"
     if guest.rollback_takes:
         yield rollback_text(guest)
 

@@ -9,14 +9,16 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Queue
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Severity
-from reconciler.model.steps import Action
+from reconciler.model.steps import Action, Holdings
 from reconciler.planning.effect import Effect
 from reconciler.planning.host_pool import PoolReason
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, Cause, Consent, Plan, RolledBack
 from reconciler.planning.planner import make_plan
+from reconciler.render.plan_text import plan_text
 from reconciler.simulator.hardware import SetCard
 from reconciler.simulator.host import SimulatedHost
-from testing.holdings import config, desired, guest, hardware, held, matrix, uuid
+from reconciler.simulator.kernel_profiles import PROFILES
+from testing.holdings import config, desired, guest, hardware, held, host_holding, matrix, uuid
 from testing.plans import FOREIGN, FREE, GIVES_UP, ONE, actions, applied, apply, host_with, plan_of, problem_ids
 
 # What is foreign, what leaves ----------------------------------------------------------------------------------------
@@ -195,6 +197,27 @@ def test_taking_queues_from_a_running_vm_needs_consent() -> None:
     plan = make_plan(wanted, observe(host))
 
     assert [(one.holder, one.reason) for one in plan.consents] == [("a", "its VM runs and loses a whole adapter")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (config([5], [4, 0x47]), config([5], [4]), "05.0047"),
+        (config([5, 6], [4, 0x47]), config([5, 6], [4]), "05.0047, 06.0047"),
+        (config([5, 6, 7], [4, 0x47]), config([5, 6, 7], [0x47]), "05.0004, 06.0004, 07.0004"),
+        (config([4, 5, 6, 7], [4, 0x47]), config([4, 5, 6, 7], [0x47]), "4 queues"),
+        (config([5], [4]), config([5], [0x47]), "05.0004"),
+    ],
+)
+def test_the_queues_that_a_vm_loses_are_named_where_they_are_few(before: ApConfig, after: ApConfig, said: str) -> None:
+    """In the consent and at the guest's own lines; of more there is the number."""
+    host = host_holding(Holdings(FREE, {uuid(1): before}), PROFILES["6.12"], hardware(range(4, 8), [4, 0x47]))
+    host.start_vm(uuid(1))
+
+    plan = make_plan(desired([guest("a", after, 1)], GIVES_UP), observe(host))
+
+    assert [one.reason for one in plan.consents] == [f"its VM runs and loses {said}"]
+    assert f"      its VM runs and loses {said}\n" in plan_text(plan)
 
 
 def test_consent_in_the_manifest_is_enough() -> None:
