@@ -1,6 +1,7 @@
 """Commands of ours as lines for a shell, from what `click` has parsed."""
 
 import os
+import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,7 +28,12 @@ def again(*flags: str, **values: object) -> str:
 
 
 def again_from_anywhere(*flags: str, **values: object) -> str:
-    """The same as `again` for a reader in any directory: with absolute paths, those of the manifests included."""
+    """The same as `again` for a reader in any directory: with absolute paths, those of the manifests included.
+
+    Who reads it at a terminal is where the command was run, and gets the paths as they were typed.
+    """
+    if sys.stderr.isatty():
+        return again(*flags, **values)
     context = click.get_current_context()
     paths: dict[str, object] = {
         one.name or "": _absolute(context.params[one.name or ""])

@@ -16,7 +16,7 @@ import pytest
 
 from reconciler.hosts import opening
 from testing.clocks import NoTimer
-from testing.commands import RECONCILE, Command, at_terminal, example, in_session, without_terminal
+from testing.commands import RECONCILE, Command, at_terminal, change, example, in_session, without_terminal
 from testing.journals import reopen_pending
 
 ASKS = "Apply this? [y/N]: "
@@ -107,6 +107,26 @@ def test_the_command_that_does_it_works_in_any_directory(
 
     assert ran.returncode == 4
     assert without_terminal(shlex.split(line)[1:]).returncode == 0
+
+
+@pytest.mark.parametrize("named", [("-f", "."), ("-f", "guests.yaml", "-f", "host.yaml"), ()], ids=" ".join)
+@pytest.mark.parametrize("is_refused", [False, True], ids=["asks", "needs consent"])
+def test_at_a_terminal_paths_are_printed_as_they_were_typed(
+    command: Command, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...], *, is_refused: bool
+) -> None:
+    """Also of a job in the background, which does not ask: who reads it is in the same directory."""
+    monkeypatch.chdir(command.directory)
+    where = (*named, "--simulate", "simulated-host.yaml")
+    if is_refused:
+        assert command("apply", "--yes").code == 0
+        assert command.bare("suspend", "guest1", "--reason", "x", *where[-2:]).code == 0
+        change(command)
+    with at_terminal("apply", *where, background=True) as kim:
+        assert kim.ended() == 4
+
+    line = re.split("to (?:do|give) it: ", kim.shown)[1].splitlines()[0]
+    added = ["--allow-suspended", "--yes"] if is_refused else ["--yes"]
+    assert sorted(shlex.split(line)) == sorted(["reconcile", "apply", *where, *added])
 
 
 @pytest.mark.parametrize("prepared", KINDS)
