@@ -1,6 +1,7 @@
 """A state directory with every file that we keep, made by commands and by the loop's own writers."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from reconciler.model.problems import Place, Position, Problem, Severity
@@ -8,6 +9,7 @@ from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import LastGood, Refusal, write_last_good, write_refusal
+from reconciler.transaction.setup_record import InstalledService, SetUp, write_setup
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import StatusFile
@@ -22,6 +24,7 @@ FILES = (
     "suspended.json",
     "enforced.json",
     "refused.json",
+    "setup.json",
     "watch.json",
     "lock",
     "watch.lock",
@@ -47,6 +50,9 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("import",),
     ("doctor",),
     ("rollback",),
+    ("setup", "-o", "json"),
+    ("setup", "--undo", "-o", "json"),
+    ("setup", "--undo"),
 )
 """Commands that read what is kept and change nothing, with a simulated host."""
 
@@ -58,13 +64,14 @@ WRITERS: tuple[tuple[str, ...], ...] = (
     ("rollback", "--yes"),
     ("apply", "--yes"),
     ("rollback", "1", "--yes"),
+    ("setup", "--undo", "--yes"),
 )
 """Commands that change it."""
 
 
 def takes_manifests(words: tuple[str, ...]) -> bool:
     """Whether the command `words`, one of those above, takes the options for manifests."""
-    return words != ("boot",) and "--watch" not in words
+    return words != ("boot",) and not {"--watch", "--undo"} & set(words)
 
 
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8}
@@ -83,6 +90,16 @@ def full_report() -> Report:
         due=NOW + 300,
         appeared=("payments now has 05.0004",),
     )
+
+
+def setup_in(folder: Path) -> SetUp:
+    """What a setup is to have made in `folder`: manifests, which are there, and a service, which is not."""
+    made = folder / "made/site.yaml"
+    made.parent.mkdir()
+    made.write_bytes(b"# made by a setup\n")
+    service = InstalledService("boot", str(folder / "units"))
+    digest = sha256(made.read_bytes()).hexdigest()
+    return SetUp({str(made): digest}, (str(made.parent),), (service,), {"etc/udev/rules.d/41-ap.rules": b"# before\n"})
 
 
 def keep_everything(run: Callable[..., object], state: Path, change: Callable[[], None]) -> None:
@@ -112,6 +129,7 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
     write_last_good(kept, LastGood(desired, "a" * 40))
     unread = Problem("path-missing", Severity.ERROR, "b.yaml does not exist", (Place(Position("b.yaml", 1, 1)),))
     write_refusal(kept, Refusal("b" * 40, ("bad",), "lpar7", True, {"a.yaml": "a: [\n"}, (unread,)))
+    write_setup(kept, setup_in(state.parent))
     StatusFile(kept, 42).write(full_report())
     kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile apply"}\n')
     kept.replace("watch.lock", b"7\n")

@@ -14,15 +14,16 @@ import click
 from reconciler import Manifests, NotApplicable, Terms, WantedSource, apply, plan
 from reconciler.cli.apply_progress import TerminalProgress, show_unfinished
 from reconciler.cli.asking import terminal
-from reconciler.cli.command_lines import line_of
+from reconciler.cli.command_lines import again_from_anywhere, line_of
 from reconciler.cli.confirm_command import agreed
 from reconciler.cli.doctor_command import findings_on
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.import_command import ImportedHost, imported
 from reconciler.cli.open_host import command_line, manifests_source, opened, origin_of, state_of
-from reconciler.cli.options import HostOptions, host_options
+from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import acts, page_for_stdout, report, result, say, show_problems
 from reconciler.cli.service_command import SERVICES
+from reconciler.cli.setup_json import setup_json, there_record, undo_json
 from reconciler.cli.setup_services import (
     FILES,
     Left,
@@ -81,6 +82,7 @@ _NOT_YET: Final = "boot-unit-not-enabled"
 )
 @click.option("--undo", "undoes", is_flag=True, help="Take back what setups have made, before the package is removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
 @click.option("--directory", type=_PLACE, metavar="DIR", help=f"Where systemd looks for units, if not in {UNITS}.")
 @click.option("--hooks", type=_PLACE, metavar="DIR", help=f"Where libvirt looks for hooks, if not in {HOOKS}.")
 @host_options
@@ -89,6 +91,7 @@ def setup_command(
     without: tuple[str, ...],
     undoes: bool,
     yes: bool,
+    format: str,
     directory: str | None,
     hooks: str | None,
     host: HostOptions,
@@ -97,19 +100,27 @@ def setup_command(
 
     Manifests of the host as it is are written to /etc/reconciler, or the directory that -f names, if there are none;
     no device and no mask changes. Without a terminal to ask at, and without --yes, it shows what it would do, and exits
-    with 2 if there is anything.
+    with 2 if there is anything. So it does with -o json, which is for programs: what is there, what would be done, and
+    the commands for it.
     """
+    shows = format == "json"
+    if shows and yes:
+        raise click.UsageError("-o json shows what would be done, and does nothing: without --yes")
     if undoes:
         if applies or without or host.paths:
             raise click.UsageError("--undo takes back what is recorded: without --apply, --without and -f")
-        return _undo_setup(host, yes=yes)
+        return _undo_setup(host, yes=yes, shows=shows)
     host = host._replace(paths=(_directory(host),))
+    read_setup(state_of(host)[0])  # where it cannot be used, that is said before a person is asked
     wish = Wish(directory or str(UNITS), hooks or str(HOOKS), frozenset(without), applies)
     try:
         proposal = _proposal(host, wish)
     except CannotAdopt as error:
         say(f"error: {error}")
         return Exit.REFUSED
+    if shows:
+        return _print(host, proposal)
+    _show(*_proposal_texts(host, proposal))
     if not proposal.plan.is_valid:
         show_problems(proposal.plan.problems)
         say("nothing was set up: fix the errors above, then run again")
@@ -140,11 +151,17 @@ class _Proposal(NamedTuple):
     """What a setup would do.
 
     Attributes:
+        there: what is on the host.
+        found: the host as manifests.
+        files: how many files of manifests there are.
         written: the manifests that it writes; None where there are some.
         plan: of the manifests that there are then.
         services: those that it installs, and the others.
     """
 
+    there: There
+    found: ImportedHost
+    files: int
     written: Written | None
     plan: Plan
     services: list[Proposed | Left]
@@ -166,7 +183,7 @@ class _Proposal(NamedTuple):
 
 
 def _proposal(host: HostOptions, wish: Wish) -> _Proposal:
-    """What a setup of `host` would do, which is shown as well.
+    """What a setup of `host` would do.
 
     Raises:
         CannotAdopt: no manifests describe the host as it is.
@@ -184,15 +201,32 @@ def _proposal(host: HostOptions, wish: Wish) -> _Proposal:
         wanted = source.read(machine)
         made = plan(wanted, machine)
     services = proposed(host, wish, wanted.desired.host.persistence)
-    page = page_for_stdout()
+    # Before the boot unit is there, which this proposes.
+    made = made._replace(problems=tuple(one for one in made.problems if one.id != _NOT_YET))
     there = There(found.name, found.observed, found.definitions, findings)
-    _show(
-        there_text(there, host.here, page),
-        _manifests(written, found, directory, len(files), host, page),
-        _plan_shown(made, page, is_new=written is not None),
-        services_text(services, page),
-    )
-    return _Proposal(written, made, services)
+    return _Proposal(there, found, len(files), written, made, services)
+
+
+def _proposal_texts(host: HostOptions, proposal: _Proposal) -> list[str]:
+    """What a person is shown of it."""
+    page = page_for_stdout()
+    return [
+        there_text(proposal.there, host.here, page),
+        _manifests(proposal, host, page),
+        _plan_shown(proposal.plan, page, is_new=proposal.written is not None),
+        services_text(proposal.services, page),
+    ]
+
+
+def _print(host: HostOptions, proposal: _Proposal) -> Exit:
+    """Print it for a program."""
+    is_possible = proposal.plan.is_valid and proposal.is_needed
+    there = there_record(proposal.there, host.here)
+    command = again_from_anywhere("--yes", format=None) if is_possible else None
+    result(setup_json(proposal.there.name, there, proposal.written, proposal.plan, proposal.services, command))
+    if not proposal.plan.is_valid:
+        return Exit.REFUSED
+    return Exit.CHANGES if proposal.is_needed else Exit.DONE
 
 
 def _written(directory: str, found: ImportedHost) -> Written:
@@ -205,17 +239,14 @@ def _show(*texts: str) -> None:
         (person.show if person else result)("\n".join(texts) + "\n")
 
 
-def _manifests(
-    written: Written | None, found: ImportedHost, directory: str, count: int, host: HostOptions, page: Page
-) -> str:
-    if written:
-        return manifests_text(written, found, host.here, page)
-    files = "1 file" if count == 1 else f"{count:,} files"
-    return f"Manifests: those in {directory} stay as they are ({files}, valid).\n"
+def _manifests(proposal: _Proposal, host: HostOptions, page: Page) -> str:
+    if proposal.written:
+        return manifests_text(proposal.written, proposal.found, host.here, page)
+    files = "1 file" if proposal.files == 1 else f"{proposal.files:,} files"
+    return f"Manifests: those in {host.paths[0]} stay as they are ({files}, valid).\n"
 
 
 def _plan_shown(made: Plan, page: Page, *, is_new: bool) -> str:
-    made = made._replace(problems=tuple(one for one in made.problems if one.id != _NOT_YET))
     if made.changes or not made.is_valid:
         return f"Plan, which is not applied by this:\n\n{plan_text(made, page)}"
     what = "these manifests" if is_new else "the manifests"
@@ -327,11 +358,13 @@ def _tried(what: str, do: Callable[[], object]) -> bool:
     return False
 
 
-def _undo_setup(host: HostOptions, *, yes: bool) -> Exit:
-    """Take back what setups have made, after asking unless `yes`."""
+def _undo_setup(host: HostOptions, *, yes: bool, shows: bool) -> Exit:
+    """Take back what setups have made, after asking unless `yes`; where it only `shows`, print it for a program."""
     state = state_of(host)[0]
     made = read_setup(state)
     if made is None:
+        if shows:
+            result(undo_json((), Undoing((), (), ()), (), None))
         say(f"nothing to undo: {state.path} has no record of a setup")
         return Exit.DONE
     with opened(host) as machine:
@@ -340,8 +373,11 @@ def _undo_setup(host: HostOptions, *, yes: bool) -> Exit:
     strange = [
         (FILES[one.name].name, "'reconcile service install' has not made it") for one in there if not is_ours(one)
     ]
-    kept = [*done.kept, *strange]
-    _show(_undo_text([one for one in there if is_ours(one)], done, kept))
+    kept, ours = [*done.kept, *strange], [one for one in there if is_ours(one)]
+    if shows:
+        result(undo_json(ours, done, kept, again_from_anywhere("--yes", format=None)))
+        return Exit.CHANGES
+    _show(_undo_text(ours, done, kept))
     if not yes and (refused := _refused("Take it back?")):
         return refused
     acts()

@@ -1,7 +1,7 @@
 """What the doctor finds: a value for each thing that goes wrong in practice, and its text."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reconciler.model.codec import Codec
 from reconciler.model.commands import NOWHERE, Command, Here
@@ -97,6 +97,11 @@ def findings_json(
         identity: where the host runs; None where that is not known.
         unidentified: why it is not known.
     """
-    records = [{**one._asdict(), "commands": [here.line(command) for command in one.commands]} for one in findings]
+    records = [finding_record(one, here) for one in findings]
     host = {"identity": Codec().plain(identity) if identity else None, "unidentified": unidentified}
     return json_text({"formatVersion": 1, **host, "findings": records})
+
+
+def finding_record(one: Finding, here: Here = NOWHERE) -> dict[str, Any]:
+    """A finding as plain values; each command is one line for a shell, run where `here` leads to."""
+    return {**one._asdict(), "commands": [here.line(command) for command in one.commands]}

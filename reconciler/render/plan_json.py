@@ -58,8 +58,8 @@ def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
         "summary": _summary(plan),
         "kernel": {"release": plan.observed.release, "abilities": plan.abilities._asdict()},
         "pool": {
-            "before": _pool(plan.observed.pool),
-            "after": _pool(plan.pool),
+            "before": pool_record(plan.observed.pool),
+            "after": pool_record(plan.pool),
             "reason": plan.pool_reason.value if plan.pool_reason else None,
             "cause": plan.pool_cause.value if plan.pool_cause else None,
         },
@@ -105,7 +105,8 @@ def _summary(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _pool(pool: Matrix) -> dict[str, str]:
+def pool_record(pool: Matrix) -> dict[str, str]:
+    """The host pool as the kernel writes its two masks."""
     return {"apmask": mask_text(pool.adapters), "aqmask": mask_text(pool.domains)}
 
 

@@ -1,6 +1,7 @@
 """``reconcile setup`` and ``--undo``: nothing before a yes, all of it or nothing, and just that is taken back."""
 
 import json
+import shlex
 import subprocess
 from contextlib import AbstractContextManager
 from functools import partial
@@ -169,6 +170,62 @@ def test_without_a_terminal_and_a_yes_nothing_is_done(machine: Machine) -> None:
     assert line.endswith("--yes")
     assert (machine.files(), machine.site.parent.exists(), machine.ran) == ({}, False, [])
     assert not machine.state.exists()
+
+
+def test_a_program_gets_what_is_there_and_what_would_be_done(machine: Machine) -> None:
+    """Nothing is done; the command that is printed does just that."""
+    ran = machine.setup("-o", "json", yes=False)
+    found = json.loads(ran.out)
+
+    assert (ran.code, ran.err) == (2, "")
+    assert (machine.files(), machine.state.exists(), machine.ran) == ({}, False, [])
+    assert found["host"] == "lpar7"
+    assert found["found"]["adapters"] == [5, 6]
+    (device,) = found["found"]["devices"]
+    assert (device["uuid"], device["inUse"], device["authorised"]["domains"]) == (DEVICE, True, [4, 0x47])
+    assert found["manifests"]["file"] == str(machine.manifests)
+    assert found["plan"]["steps"] == []
+    assert [one["name"] for one in found["services"] if one["command"]] == ["boot", "watch"]
+    assert all(parsed(one["command"]) for one in found["services"] if one["command"])
+
+    assert parsed(found["command"]) == "reconcile setup"
+    assert machine.bare(*shlex.split(found["command"])[1:]).code == 0
+    assert machine.manifests.read_text() == found["manifests"]["text"]
+    again = machine.setup("-o", "json", yes=False)
+    assert (again.code, json.loads(again.out)["command"], json.loads(again.out)["manifests"]) == (0, None, None)
+
+
+def test_a_program_gets_what_an_undo_would_take_back(machine: Machine) -> None:
+    """Likewise; nothing where nothing is recorded."""
+    nothing = json.loads(machine.setup("--undo", "-o", "json", yes=False).out)
+    assert (nothing["command"], nothing["manifests"], nothing["services"]) == (None, [], [])
+    machine.setup()
+    before = machine.files()
+
+    ran = machine.setup("--undo", "-o", "json", yes=False)
+    found = json.loads(ran.out)
+
+    assert (ran.code, machine.files()) == (2, before)
+    assert found["manifests"] == [str(machine.manifests)]
+    uninstalling = [f"reconcile service uninstall {name}" for name in ("watch", "boot")]
+    assert [parsed(one["command"]) for one in found["services"]] == uninstalling
+    assert machine.bare(*shlex.split(found["command"])[1:]).code == 0
+    assert machine.files() == {}
+
+
+def test_a_program_gets_why_nothing_can_be_set_up(machine: Machine) -> None:
+    """The plan has the errors, and there is no command; manifests that cannot be read are an error as ever."""
+    machine.site.mkdir(parents=True)
+    (machine.site / "site.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\nspec: {pool: {}}\n---\n"
+        "apiVersion: reconciler/v1\nkind: Guest\nmetadata: {name: web}\n"
+        "spec: {adapters: [5], domains: [4], presence: required}\n"
+    )
+
+    ran = machine.setup("-o", "json", yes=False)
+
+    assert ran.code == 4
+    assert (json.loads(ran.out)["command"], json.loads(ran.out)["plan"]["summary"]["valid"]) == (None, False)
 
 
 @pytest.mark.parametrize("answer", ["n", "y"])

@@ -15,20 +15,27 @@ from typing import Any, Final
 
 import pytest
 
+from reconciler.cli.setup_json import setup_json, there_record, undo_json
+from reconciler.cli.setup_services import Left, Proposed
+from reconciler.cli.setup_text import There
+from reconciler.doctor.finding import Finding
+from reconciler.integrations.mdevctl import Definitions, Effect, Unusable
 from reconciler.kernel.observe import observe
 from reconciler.model.codec import Codec
+from reconciler.model.commands import DOCTOR, NOWHERE
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.problems import Place, Position, Problem, Severity
-from reconciler.model.steps import FileChange, Holdings
+from reconciler.model.steps import Definition, FileChange, Holdings
 from reconciler.operations import host_record
+from reconciler.operations.setup import Undoing, Written
 from reconciler.picture.cells import Run
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import Status, SuspendedBy, status_of
 from reconciler.render.history_text import history_json
-from reconciler.render.plan_json import plan_file_text
+from reconciler.render.plan_json import plan_file_text, plan_record
 from reconciler.render.status_record import free_record, status_record
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction import apply_ids, generation_record, journal, lock, loop_records
@@ -37,7 +44,7 @@ from reconciler.transaction.history import History
 from reconciler.transaction.journal import FirstLine
 from reconciler.transaction.loop_records import CommitPolicy, LastGood, Refusal, Suspensions
 from reconciler.transaction.records import RECORDS, TEXTS
-from reconciler.transaction.setup_record import SetUp
+from reconciler.transaction.setup_record import InstalledService, SetUp
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch import published
 from reconciler.watch.host_view import VIEWS, EventsView, HistoryView, HostView
@@ -117,10 +124,35 @@ def mixed_status() -> Status:
     return status_of(mixed_plan(), suspended=SuspendedBy("by kim", {"payments": "suspended by kim"}))
 
 
+def proposal_of_a_setup() -> str:
+    """What ``setup -o json`` prints where there is nearly everything; the plan in it has a version of its own."""
+    observed = mixed_plan().observed
+    definition = Definition(uuid(3), config([6], [4]), autostart=True)
+    finding = Finding("x", Severity.ERROR, "what", "why", "help", (DOCTOR,))
+    there = There(
+        "lpar7", observed, Definitions((definition,), (Unusable("file", "why", Effect.STOPS_ALL),)), [finding]
+    )
+    proposed = Proposed(InstalledService("boot", "/x"), "what", ("service", "install", "boot"))
+    services: list[Proposed | Left] = [proposed, Left("hook", "why")]
+    written = Written("/etc/reconciler/lpar7.yaml", "text", ())
+    record = json.loads(setup_json("lpar7", there_record(there, NOWHERE), written, mixed_plan(), services, "command"))
+    assert record.pop("plan") == json.loads(json.dumps(plan_record(mixed_plan())))
+    return json.dumps(record)
+
+
+def taken_back_by_a_setup() -> str:
+    """What ``setup --undo -o json`` prints where there is nearly everything."""
+    change = FileChange("etc/udev/rules.d/41-ap.rules", b"old\n", b"new\n", "host")
+    done = Undoing(("/etc/reconciler/lpar7.yaml",), (change,), ())
+    return undo_json([InstalledService("boot", "/x")], done, [("/a", "it was changed since")], "command")
+
+
 PRINTED: Final[dict[str, Callable[[], str]]] = {
     "plan-file": lambda: plan_file_text(mixed_plan(), ("guests.yaml",)),
     "status": lambda: json.dumps(status_record(mixed_status())),
     "free": lambda: json.dumps(free_record(status_of(mixed_plan()))),
+    "setup-proposal": proposal_of_a_setup,
+    "setup-undo": taken_back_by_a_setup,
 }
 
 
@@ -181,6 +213,8 @@ PRINTED_AS_JSON: Final = (
     "history diff 1 1",
     "history state 1",
     "observe",
+    "setup -f .",
+    "setup --undo",
 )
 
 
