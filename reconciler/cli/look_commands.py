@@ -238,7 +238,8 @@ def drift_command(format: str, host: HostOptions) -> Exit:
         show_problems(made.problems)
         most = None if format == "wide" else MOST_LINES
         waiting = waiting_of(host)
-        result(drift_text(made, page_for_stdout(), most=most, whole=host.line(DRIFT_WIDE), waiting=waiting))
+        whole = host.line(DRIFT_WIDE)
+        result(drift_text(made, page_for_stdout(), most=most, whole=whole, waiting=waiting, here=host.here))
     if made.unread:
         say_as_root()
     if not made.is_valid:

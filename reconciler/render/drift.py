@@ -1,11 +1,12 @@
 """Drift for people and, as JSON, for programs, and what the host boots into."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from reconciler.model.commands import DRIFT, Here
+from reconciler.model.commands import DRIFT, NOWHERE, PLAN, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.printable import lines_text
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Cause, Plan
 from reconciler.render.changes import Waiting, few_text, summary_text
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record, rolled_back_record
@@ -44,6 +45,7 @@ def drift_text(
     most: int | None = MOST_LINES,
     whole: str = "",
     waiting: Waiting | None = None,
+    here: Here = NOWHERE,
 ) -> str:
     """Every difference as text, the count last.
 
@@ -53,10 +55,12 @@ def drift_text(
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
         waiting: the apply that waits to be confirmed; None where none does.
+        here: where the command that it leads to is run.
     """
     changes = changes_section(plan, page)
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
-    summary = ending_lines(_summary(plan, changes.total), waiting, page)
+    steps = [f"{here.line(PLAN)}    # shows what an apply would do"] if plan.is_valid and plan.changes else []
+    summary = ending_lines(_summary(plan), waiting, page, steps)
     room = None if most is None else most - len([*head, "the whole drift", "", *summary])
     sections = [changes, *([files_section(plan, page)] if plan.is_valid else []), rollback_section(plan, page)]
     lines, is_cut = fitted(sections, room)
@@ -65,17 +69,33 @@ def drift_text(
     return lines_text([*head, *lines, *summary])
 
 
-def _summary(plan: Plan, holders: int) -> str:
+def _summary(plan: Plan) -> str:
     if not plan.is_valid:
         return summary_text(plan)
-    if holders:
-        verb = "differs" if holders == 1 else "differ"
+    if differing := _differing(plan):
+        verb = "differs" if len(differing) == 1 and not differing[0].endswith("s") else "differ"
+        lead = "No drift, but a rollback" if plan.causes == {Cause.UNDONE} else "Drift"
         names = plan.suspended_names
         suspended = f" Suspended: {few_text(names)}." if names else ""
-        return f"Drift: {counted(holders, 'holder')} {verb} from the manifests.{suspended}"
+        return f"{lead}: {_joined(differing)} {verb} from the manifests.{suspended}"
     if plan.files:
         return "Drift: the host would boot into something else; the running host is in sync."
     return "In sync."
+
+
+def _differing(plan: Plan) -> list[str]:
+    """What differs: the host pool, how many guests, and how many devices that are to go and belong to none."""
+    changed = [one for one in plan.guests if one.changes]
+    guests = sum(one.guest is not None or one.name != one.uuid for one in changed)
+    counts = ((guests, "guest"), (len(changed) - guests, "device"))
+    pool = ["the host pool"] if plan.pool != plan.observed.pool else []
+    return [*pool, *(counted(count, noun) for count, noun in counts if count)]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """`parts` as a list in a sentence."""
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def drift_json(plan: Plan) -> str:

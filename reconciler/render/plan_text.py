@@ -62,12 +62,11 @@ def plan_text(
     return lines_text([*head, *lines, *summary])
 
 
-def ending_lines(summary: str, waiting: Waiting | None, page: Page) -> list[str]:
-    """The `summary` of a plan or of drift, with what is `waiting` to be confirmed, and the commands for that."""
-    if waiting is None:
-        return page.wrapped("", summary, style="bold")
-    steps = [line for step in waiting.steps for line in page.with_remark(f"  next: {step}")]
-    return [*page.wrapped("", waiting.beside(summary), style="bold"), *steps]
+def ending_lines(summary: str, waiting: Waiting | None, page: Page, steps: Sequence[str] = ()) -> list[str]:
+    """The `summary` of a plan or of drift, with what is `waiting` to be confirmed, and the commands to run next."""
+    text, first = (waiting.beside(summary), waiting.steps) if waiting else (summary, ())
+    nexts = [line for step in (*first, *steps) for line in page.with_remark(f"  next: {step}")]
+    return [*page.wrapped("", text, style="bold"), *nexts]
 
 
 def _sections(plan: Plan, page: Page) -> Iterator[Section]:

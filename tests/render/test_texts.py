@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import Here
-from reconciler.model.desired import Activation, GivenUp, Keep
+from reconciler.model.desired import Activation, GivenUp, Keep, Unmanaged
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
@@ -190,7 +190,7 @@ def test_drift_is_the_plan_without_steps() -> None:
     text = drift_text(busy_plan())
 
     assert "Steps" not in text
-    assert text.endswith("Drift: 5 holders differ from the manifests.\n")
+    assert "\nDrift: the host pool and 4 guests differ from the manifests.\n" in text
     record = json.loads(drift_json(busy_plan()))
     assert record["inSync"] is False
     assert [one["name"] for one in record["guests"]] == ["changed", "new", "m2", "m3"]
@@ -198,11 +198,24 @@ def test_drift_is_the_plan_without_steps() -> None:
     assert 72 in record["pool"]["live"]["domains"]
 
 
-def test_one_holder_that_differs_is_one() -> None:
-    """The verb follows the count."""
+def test_one_guest_that_differs_is_one() -> None:
+    """The verb follows the count; what shows what an apply would do comes last."""
     alone = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host(m1=config([6], [4]))))
+    here = Here(("--simulate", "host.yaml"), ("-f", "site"))
 
-    assert drift_text(alone).endswith("\nDrift: 1 holder differs from the manifests.\n")
+    assert drift_text(alone, here=here).endswith(
+        "\nDrift: 1 guest differs from the manifests.\n"
+        "  next: reconcile plan -f site --simulate host.yaml    # shows what an apply would do\n"
+    )
+
+
+def test_what_differs_in_a_drift_is_named_by_its_kind() -> None:
+    """The host pool, guests, and devices that belong to none; each with its number, in one sentence."""
+    pool = make_plan(desired([], GIVES_UP), observe(host(pool=Matrix(ALL_IDS, ALL_IDS))))
+    device = make_plan(desired([], GIVES_UP, unmanaged=Unmanaged.REMOVE), observe(host(mf=ONE)))
+
+    assert "\nDrift: the host pool differs from the manifests.\n" in drift_text(pool)
+    assert "\nDrift: 1 device differs from the manifests.\n" in drift_text(device)
 
 
 def test_without_drift_that_is_told() -> None:
