@@ -235,7 +235,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
         say(f"generation {number} was rolled back already; this only records it")
     else:
         what = "waits to be confirmed" if found.seconds_left else "was not confirmed in time"
-        say(f"generation {number} {what}; this rolls it back")
+        say(f"generation {number} {what}; this {'rolls' if yes else 'would roll'} it back")
         if not yes and not agreed("Roll it back?"):
             return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):

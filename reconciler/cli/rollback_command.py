@@ -89,13 +89,15 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
             return Exit.DONE
         from reconciler.render.history_text import by_text, what_text
 
-        note(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}", lead="")
+        undoes = "undoes" if yes else "would undo"
+        note(f"this {undoes} generation {newest.number}, by {by_text(newest)}: {what_text(newest)}", lead="")
         is_first = not target.number
         source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
         scope = target.scope
         where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
         end = newest.number if is_first else target.number + 1
-    _say_who_follows(host, f"rolling back to {where}; the manifests stay as they are, and")
+    rolls = "rolling" if yes else "it would roll"
+    _say_who_follows(host, f"{rolls} back to {where}; the manifests stay as they are, and")
     unchanged = UNCHANGED if recovery is None else RECOVERED_ONLY
     code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
     if code is Exit.DONE:

@@ -138,8 +138,8 @@ def test_the_first_apply_is_rolled_back_to_what_there_was_before(command: Comman
     shown = command("rollback")
     assert shown.code == 4
     assert shown.err.startswith(
-        "this undoes generation 1, by root: host pool, guest1, guest2, guest3\n"
-        "rolling back to what there was before generation 1; the manifests stay as they are"
+        "this would undo generation 1, by root: host pool, guest1, guest2, guest3\n"
+        "it would roll back to what there was before generation 1; the manifests stay as they are"
     )
     line = shown.err.rsplit("to give it: ", 1)[1]
     assert command("simulate").out == after

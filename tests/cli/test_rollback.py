@@ -1,5 +1,6 @@
 """``rollback`` without a number: it undoes the newest generation, says so first, and never goes one further."""
 
+import re
 import shlex
 import time
 from pathlib import Path
@@ -158,6 +159,33 @@ def test_what_was_killed_is_all_that_is_undone(command: Command, monkeypatch: py
 
     assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
     assert command("history").out.splitlines()[1].split()[0] == "3"
+
+
+def test_before_it_asks_a_rollback_says_what_it_would_do(command: Command) -> None:
+    """Nothing of it happens yet, also where an apply waits to be confirmed."""
+    done = command("rollback")
+    change(command, "adapters: [6]", "adapters: [5]")
+    assert command("apply", "--yes", "--confirm-within", "90s").code == 0
+    waits = command("rollback")
+
+    assert done.err.startswith("this would undo generation 2, by ")
+    assert "\nit would roll back to generation 1; the manifests stay as they are, and " in done.err
+    assert waits.err.startswith("generation 3 waits to be confirmed; this would roll it back\n")
+    for ran in (done, waits):
+        assert ran.code == 4
+        assert not re.search("undoes|rolling|rolls", ran.err), ran.err
+
+
+def test_what_a_rollback_has_left_behind_is_no_drift(command: Command) -> None:
+    """The drift says so in its sentence, with what to run; what is beside it is said as ever."""
+    assert command("rollback", "--yes").code == 0
+
+    ran = command("drift")
+
+    assert ran.code == 2
+    assert "\nNo drift, but a rollback: 1 guest differs from the manifests.\n  next: reconcile plan " in ran.out
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    assert "\nDrift: 2 guests differ from the manifests.\n" in command("drift").out
 
 
 def test_a_rollback_is_undone_by_the_next_one(command: Command) -> None:
