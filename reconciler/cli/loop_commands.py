@@ -304,10 +304,12 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
     from reconciler.manifests.schema import did_you_mean
 
     known = _known(host)
+    there = [name for name in missing if name in known or not known | left.guests.keys()]
+    if there:
+        names = several([f"'{name}'" for name in there], _MOST_NAMES)
+        say(f"error: {f'guest {names} is' if len(there) == 1 else f'guests {names} are'} not suspended")
     for name in missing:
-        if name in known or not known | left.guests.keys():
-            say(f"error: guest '{name}' is not suspended")
-        else:
+        if name not in there:
             guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
             say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
     _show_left(host, left, "suspended")

@@ -234,6 +234,7 @@ def test_suspend_says_what_it_keeps_off_and_how_it_ends(command: Command) -> Non
         ("gest1", "none called 'gest1' is suspended. Did you mean 'guest1'?"),
         ("zzz", "none called 'zzz' is suspended.\n"),
         ("guest2", "error: guest 'guest2' is not suspended\n"),
+        ("guest2 guest1x", "error: guest 'guest2' is not suspended\nerror: there is no such guest here, and none"),
     ],
 )
 def test_resuming_what_is_not_suspended_says_what_is(command: Command, name: str, said: str) -> None:
@@ -241,8 +242,15 @@ def test_resuming_what_is_not_suspended_says_what_is(command: Command, name: str
     where = ("--simulate", str(command.simulated_host))
     assert command.bare("suspend", "guest3", "--reason", "move", *where).code == 0
 
-    ran = command.bare("resume", "guest3", name, *where)
+    ran = command.bare("resume", "guest3", *name.split(), *where)
 
     assert (ran.code, ran.out) == (1, "guest guest3: resumed\n")
     assert said in ran.err
     assert "note: suspended: guest1\n  next: reconcile resume guest1 --simulate " in ran.err
+
+
+def test_resuming_several_that_are_not_suspended_is_one_error(command: Command) -> None:
+    """With all their names."""
+    ran = command.bare("resume", "guest2", "guest3", "--simulate", str(command.simulated_host))
+
+    assert ran.err.startswith("error: guests 'guest2', 'guest3' are not suspended\nnote: suspended: guest1\n")
