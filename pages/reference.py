@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from reconciler.cli.explain_command import in_a_line
 from reconciler.cli.main import SECTIONS, cli
 from reconciler.manifests.schema import SCHEMA_FILES, schema_file_text
 from reconciler.model.commands import ENFORCED, REFUSED
@@ -171,4 +172,4 @@ def _form(part: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     """`value` as a manifest has it, on one line."""
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return in_a_line(value)

@@ -1,8 +1,10 @@
 """``reconcile explain``, ``schema`` and ``completion``: what people, editors and shells want to know of us."""
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any, Final
 
 import click
@@ -25,15 +27,17 @@ _EXPLAIN: Final = "reconcile explain"
 @command("explain")
 @click.argument("field", required=False, shell_complete=completes("fields"))
 def explain_command(field: str | None) -> Exit:
-    """Show what a field of a manifest means; without FIELD list the kinds of document.
+    """Show what a field of a manifest means, or the id of a problem; without FIELD list the kinds of document.
 
-    FIELD is a kind with the names of the fields below it, each after a dot.
+    FIELD is a kind with the names of the fields below it, each after a dot; or the id in the brackets of an error,
+    a warning, or a finding of the doctor.
 
     \b
     For example:
       reconcile explain guest
       reconcile explain guest.spec.domains
       reconcile explain host.spec.keep.adapters
+      reconcile explain leading-zero
     """  # noqa: D301 - click reads the character
     kinds = read_kinds()
     if field is None:
@@ -42,9 +46,30 @@ def explain_command(field: str | None) -> Exit:
     try:
         found = find_field(kinds, field)
     except NoSuchField as error:
-        raise click.UsageError(_instead(error, kinds)) from None
+        result(lines_text(_lines_of_id(field, error, kinds)))
+        return Exit.DONE
     result(lines_text(field_lines(found)))
     return Exit.DONE
+
+
+def _lines_of_id(word: str, error: NoSuchField, kinds: Iterable[Field]) -> Iterator[str]:
+    """What the id in `word` means, which is no field as `error` says.
+
+    Raises:
+        click.UsageError: it is no id either; it says what to run.
+    """
+    from reconciler.cli.problem_pages import explanation_lines, explanations, id_in
+
+    known, wanted = [*explanations()], id_in(word)
+    found = [one for one in known if one.id == wanted]
+    if not found:
+        near = [] if error.near or error.parent else get_close_matches(wanted, [one.id for one in known], n=1)
+        if near:
+            raise click.UsageError(f"no problem has the id '{wanted}'. Did you mean: {_EXPLAIN} {near[0]}")
+        raise click.UsageError(_instead(error, kinds))
+    for number, one in enumerate(found):
+        yield from [""] * bool(number)
+        yield from explanation_lines(one, _WIDTH)
 
 
 def read_kinds(names: Iterable[str] = KINDS) -> tuple[Field, ...]:
@@ -57,8 +82,8 @@ def _instead(error: NoSuchField, kinds: Iterable[Field]) -> str:
     above = error.parent
     what = f"{above.name} has no field '{error.name}'" if above else f"no kind of document is called '{error.name}'"
     if error.near:
-        more = f" (or {', '.join(error.near[1:])})" if error.near[1:] else ""
-        return f"{what}. Did you mean: {_EXPLAIN} {error.near[0]}{more}"
+        more = f"Fields like it: {', '.join(error.near)}. " if error.near[1:] else ""
+        return f"{what}. {more}Did you mean: {_EXPLAIN} {error.near[0]}"
     names = ", ".join(one.path[-1] for one in (above.fields if above else kinds))
     there = f"there are {names}" if names else "it has none"
     return f"{what}; {there}. Run: {_EXPLAIN}{f' {above.name}' if above else ''}"
@@ -70,6 +95,7 @@ def _kinds_lines(kinds: Iterable[Field]) -> Iterator[str]:
         yield from _wrapped(kind.texts, "  ")
     yield ""
     yield f"The fields of one: {_EXPLAIN} guest"
+    yield f"What an id such as error[leading-zero] means: {_EXPLAIN} leading-zero"
 
 
 def field_lines(field: Field) -> Iterator[str]:
@@ -83,7 +109,9 @@ def field_lines(field: Field) -> Iterator[str]:
         yield from ("", "Fields")
         yield from _tree(field)
         yield from ("", f"What one of them means: {_EXPLAIN} {_last(field).name}")
-    yield from _whole_examples(field)
+    for one in filter(_has_own_lines, field.examples):
+        yield from ("", "Example")
+        yield from (f"  {line}" for line in yaml_lines(one))
 
 
 def _nature(field: Field) -> str:
@@ -91,7 +119,8 @@ def _nature(field: Field) -> str:
 
 
 def _facts(field: Field) -> Iterator[str]:
-    for number, (name, text) in enumerate(field_facts(field)):
+    short = tuple(one for one in field.examples if not _has_own_lines(one))
+    for number, (name, text) in enumerate(field_facts(field._replace(examples=short))):
         yield from ([] if number else [""])
         yield f"  {name:<9}{text}"
 
@@ -102,7 +131,7 @@ def field_facts(field: Field) -> Iterator[tuple[str, str]]:
         yield "Default", field.default
     yield from (("Limit", one) for one in field.limits)
     yield from (("Form", one) for one in field.forms)
-    yield from (("Example", _flow(one)) for one in field.examples if not is_document(one))
+    yield from (("Example", in_a_line(one)) for one in field.examples if not is_document(one))
 
 
 def _tree(field: Field) -> Iterator[str]:
@@ -110,7 +139,16 @@ def _tree(field: Field) -> Iterator[str]:
     names = [f"{'  ' * (len(one.path) - len(field.path))}{one.path[-1]}" for one in every]
     width = max(map(len, names)) + 2
     for name, one in zip(names, every, strict=True):
-        yield f"{name:<{width}}{_nature(one)}"
+        first, *more = textwrap.wrap(_nature(one), _WIDTH - width, break_on_hyphens=False)
+        yield f"{name:<{width}}{first}"
+        yield from (f"{'':<{width + 2}}{line}" for line in more)
+        if len(one.path) == len(field.path) + 1:
+            yield from _wrapped([_first_sentence(one)], "      ")
+
+
+def _first_sentence(field: Field) -> str:
+    """The beginning of what is said of `field`; all of it is there when the field itself is asked for."""
+    return re.split(r"(?<=\.) ", field.texts[0], maxsplit=1)[0] if field.texts else ""
 
 
 def _last(field: Field) -> Field:
@@ -118,17 +156,30 @@ def _last(field: Field) -> Field:
     return _last(field.fields[-1]) if field.fields else field
 
 
-def _whole_examples(field: Field) -> Iterator[str]:
-    for one in filter(is_document, field.examples):
-        yield from ("", "Example")
-        yield from (f"  {line}" for line in yaml_lines(one))
+def yaml_lines(example: Any) -> list[str]:
+    """An example, such as a whole document, as it is written in a file."""
+    return _yaml(example, flow=None).splitlines()
 
 
-def yaml_lines(document: Any) -> list[str]:
-    """An example of a document as it is written in a file."""
+_HEX: Final = re.compile(r"0x[0-9a-f]{1,2}")
+_QUEUE: Final = re.compile(r"[0-9a-f]{2}\.[0-9a-f]{4}")
+
+
+def _yaml(example: Any, *, flow: bool | None) -> str:
+    """`example` as YAML of one line where `flow` is true; ids without quotes, as people write them."""
     import yaml
 
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=_WIDTH).splitlines()
+    class Dumper(yaml.SafeDumper):
+        """Writes ids in hex as numbers, which they are."""
+
+    def text(dumper: Dumper, value: str) -> Any:
+        tag = "int" if _HEX.fullmatch(value) else "str"
+        # A queue is always quoted, also where only some programs would take it for a number.
+        return dumper.represent_scalar(f"tag:yaml.org,2002:{tag}", value, '"' if _QUEUE.fullmatch(value) else None)
+
+    Dumper.add_representer(str, text)
+    width = 1 << 30 if flow else _WIDTH
+    return str(yaml.dump(example, Dumper=Dumper, sort_keys=False, default_flow_style=flow, width=width))
 
 
 def is_document(example: Any) -> bool:
@@ -136,8 +187,15 @@ def is_document(example: Any) -> bool:
     return isinstance(example, dict) and "apiVersion" in example
 
 
-def _flow(example: Any) -> str:
-    return example if isinstance(example, str) else json.dumps(example)
+def _has_own_lines(example: Any) -> bool:
+    """Whether `example` is a document, or too long for one line."""
+    is_mapping = isinstance(example, dict) and len(example) > 1
+    return is_mapping or len(in_a_line(example)) > _WIDTH - len("  Example  ")
+
+
+def in_a_line(example: Any) -> str:
+    """A value on one line, as in a document."""
+    return example if isinstance(example, str) else _yaml([example], flow=True).strip()[1:-1]
 
 
 def _wrapped(texts: Iterable[str], indent: str) -> Iterator[str]:

@@ -2,12 +2,17 @@
 
 import re
 import shlex
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
 from reconciler.cli.explain_command import KINDS, field_lines, read_kinds
 from reconciler.cli.main import run
+from reconciler.cli.problem_pages import explanation_lines, explanations
+
+ROOT = Path(__file__).parents[2]
 
 EVERY = [one for kind in read_kinds() for one in kind.every()]
 
@@ -24,7 +29,7 @@ def test_without_a_field_the_kinds_are_listed(capsys: pytest.CaptureFixture[str]
 
     assert [line for line in out.splitlines() if line in KINDS] == list(KINDS)
     assert "A virtual machine as a holder of crypto queues." in out
-    assert out.endswith("The fields of one: reconcile explain guest\n")
+    assert "\nThe fields of one: reconcile explain guest\n" in out
 
 
 def test_a_field_with_its_text_default_limits_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +46,7 @@ def test_a_field_with_its_text_default_limits_and_examples(capsys: pytest.Captur
         "\n"
         "  Limit    at most 256 entries\n"
         "  Example  [5, 6]\n"
-        '  Example  ["0x47", "0xab-0xaf"]\n'
+        "  Example  [0x47, 0xab-0xaf]\n"
     )
     assert "  Default  active\n" in explained(capsys, "guest.spec.activation")
 
@@ -50,7 +55,7 @@ def test_a_mapping_lists_all_that_is_in_it(capsys: pytest.CaptureFixture[str]) -
     """Indented as in a document, with types; the command it ends with works."""
     out = explained(capsys, "host.spec")
 
-    assert re.search(r"\n  pool +mapping \(optional\)\n    adapters +list \(optional\)\n", out)
+    assert re.search(r"\n  pool +mapping \(optional\)\n(?:      .*\n)+    adapters +list \(optional\)\n", out)
     found = re.search(r"What one of them means: (reconcile .*)\n", out)
     assert found
     assert run(shlex.split(found[1])[1:]) == 0
@@ -66,12 +71,62 @@ def test_the_example_of_a_kind_is_a_document(kind: str, capsys: pytest.CaptureFi
 
 
 def test_every_field_can_be_explained_on_80_columns() -> None:
-    """But for what cannot be broken: examples, commands, and values of which there are many."""
+    """But for what cannot be broken: commands."""
     for one in EVERY:
         first, *lines = field_lines(one)
         assert first.startswith(f"{one.name}: ")
-        unbroken = ("Example", "one of", "reconcile explain")
-        assert all(len(line) <= 80 for line in lines if not any(word in line for word in unbroken)), lines
+        assert [line for line in lines if len(line) > 80 and "reconcile explain" not in line] == []
+
+
+def test_a_mapping_says_what_each_of_its_fields_is_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the first sentence; the example is a part of a document."""
+    out = explained(capsys, "guest.spec")
+
+    assert "\n  host            text (optional)\n      The name of the Host.\n" in out
+    assert yaml.safe_load(out.partition("\nExample\n")[2]) == {"host": "lpar7", "adapters": [5, 6], "domains": [4, 71]}
+
+
+def test_examples_are_written_as_people_write_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids without quotes, queues with them, long ones on lines of their own."""
+    assert "  Example  {domains: [4, 0x47, 0xab-0xaf]}\n" in explained(capsys, "host.spec.pool")
+    assert '  Example  ["05.0004", "05.0047"]\n' in explained(capsys, "guest.spec.queues")
+    assert "\nExample\n  - name: lpar7\n    host: lpar7\n" in explained(capsys, "machine.spec.lpars")
+    shown = "".join(line for one in EVERY for line in field_lines(one))
+    assert not re.search(r"['\"]0x", shown)
+
+
+IDS = [one.id for one in explanations()]
+
+
+def test_every_id_that_is_printed_is_explained_on_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of problems and of findings, with the words of the pages but not their marks."""
+    assert len(IDS) > 150
+    for one in explanations():
+        first, *lines = explanation_lines(one, 80)
+        assert first == f"{one.id}: {one.kind}"
+        assert len("".join(lines)) > 40
+        assert [line for line in lines if len(line) > 80 or line.count("](") or "*Fix" in line] == []
+    assert explained(capsys, "leading-zero").endswith("\n\n  Fix: write `10`, or `0x10`.\n")
+    assert "* manifests, folders and links: at most 50,000, what is" in explained(capsys, "too-much")
+
+
+@pytest.mark.parametrize("word", ["leading-zero", "error[leading-zero]", "[leading-zero]", "leading-zero]"])
+def test_an_id_may_be_copied_with_its_brackets(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the message has them."""
+    assert explained(capsys, word).startswith("leading-zero: problem\n")
+
+
+def test_the_list_of_kinds_leads_to_the_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    """With one that works."""
+    assert "What an id such as error[leading-zero] means: reconcile explain leading-zero\n" in explained(capsys)
+
+
+def test_the_package_has_the_pages_that_explain_ids() -> None:
+    """Where they are looked for, beside the schemas."""
+    included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    for name in ("problems.md", "doctor.md"):
+        assert included["force-include"][f"docs/{name}"] == f"reconciler/docs/{name}"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +134,8 @@ def test_every_field_can_be_explained_on_80_columns() -> None:
     [
         ("guest.spec.domain", "guest.spec has no field 'domain'. Did you mean: reconcile explain guest.spec.domains"),
         ("gest.spec", "no kind of document is called 'gest'. Did you mean: reconcile explain guest.spec"),
+        ("leadng-zero", "no problem has the id 'leadng-zero'. Did you mean: reconcile explain leading-zero"),
+        ("domains", "Fields like it: host.spec.pool.domains, host.spec.keep.domains, guest.spec.domains, "),
         ("keep", "no kind of document is called 'keep'. Did you mean: reconcile explain host.spec.keep"),
         ("xyzzy", "there are host, guest, machine, simulated-host, plan. Run: reconcile explain"),
         ("guest.spec.uuid.x", "guest.spec.uuid has no field 'x'; it has none. Run: reconcile explain guest.spec.uuid"),
