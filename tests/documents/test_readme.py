@@ -15,15 +15,24 @@ COMMIT = "1234567890ab"
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_the_sessions_print_what_the_readme_shows(tmp_path: Path) -> None:
-    """Every command of the README, run again in order on fresh copies of the examples, prints the same."""
+@pytest.mark.parametrize("columns", ["", "80"])
+def test_the_sessions_print_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Every command of the README, run again in order on fresh copies of the examples, prints the same.
+
+    Where COLUMNS is exported, lines are divided otherwise, and remarks stand above commands.
+    """
+    monkeypatch.setenv("COLUMNS", columns)
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("*.state", "*.state.json"))
     commit = Repository(tmp_path).commit()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
     again = rerun(readme, tmp_path, Path(sys.executable).parent).replace(commit[:12], COMMIT)
 
-    assert again == readme
+    words = [[sorted(part.split()) for part in text.split("```")] for text in (again, readme)]
+    assert words[0] == words[1]
+    assert again == readme or columns
 
 
 def test_the_sessions_print_what_the_page_about_machines_shows(tmp_path: Path) -> None:
