@@ -46,10 +46,23 @@ def history_command(
 ) -> Exit:
     """List what was applied, show what one apply changed, or compare what two of them wanted.
 
-    ID is the number of a generation, or the id that 'apply --id' gave it. 'state ID' says whether an apply waits to be
-    confirmed and for how long, whether it stays, or why it does not; also of an id that no apply has. 'state' alone
-    says it of the last commit to several hosts.
-    """
+    Without words it lists the generations, the newest first: each is one apply, or one rollback. ID is the number of
+    a generation, or the id that 'apply --id' gave it.
+
+    'show ID' says of one who applied it, when, from which commit and with which command, what it changed for each
+    guest, and how it ended. 'diff ID ID' shows what the second one wants that the first one does not, and the other
+    way round; it does not look at the host. 'state ID' says whether an apply waits to be confirmed and for how long,
+    whether it stays, or why it does not; also of an id that no apply has. 'state' alone says it of the last commit to
+    several hosts.
+
+    \b
+    For example:
+      reconcile history -n 5
+      reconcile history show 7
+      reconcile history show 7 -o wide
+      reconcile history diff 6 7
+      reconcile history state
+    """  # noqa: D301 - click reads the character
     require_host(host)
     asked = _asked(words, newest, format)
     if asked and asked[0] == "state":

@@ -145,7 +145,7 @@ HOST_OPTIONS: Final = (
         "--state-dir",
         type=click.Path(file_okay=False, readable=False),
         help="Where to keep the history and all other records. Default: /var/lib/reconciler; with --simulate FILE, "
-        "FILE.state.",
+        "FILE.state; with another --sysfs ROOT than /sys, /var/lib/reconciler/roots/HASH, one for each ROOT.",
     ),
     click.option(
         "--run-dir",
@@ -188,8 +188,14 @@ def recorded_options(function: _Function) -> _Function:
         function,
         with_recorded,
         (
-            click.option(ENFORCED, is_flag=True, help="Read what the loop enforces, instead of files."),
-            click.option(REFUSED, is_flag=True, help="Read what the loop has refused last, instead of files."),
+            click.option(
+                ENFORCED,
+                is_flag=True,
+                help="Use the manifests that the loop enforces, its last good ones, instead of -f.",
+            ),
+            click.option(
+                REFUSED, is_flag=True, help="Use the newest manifests, where the loop has refused them, instead of -f."
+            ),
         ),
     )
 

@@ -144,13 +144,38 @@ def test_nothing_is_added_where_nothing_was_said() -> None:
 def test_the_help_of_places_and_ids_names_defaults_and_an_example() -> None:
     """Nobody has to look into the code for where records are, or for how an id is written."""
     from reconciler.cli.apply_command import apply_command
-    from reconciler.hosts.opening import STATE
+    from reconciler.hosts.opening import STATE, state_of_host
     from reconciler.watch.run_directory import RUN
 
     helps = {one.name: one.help or "" for one in apply_command.params if isinstance(one, click.Option)}
     example_of_id = re.search(r"such as ([a-z0-9-]+)", helps["apply_id"])
 
     assert f"Default: {STATE};" in helps["state_dir"]
+    for root, usual in (("/sys", STATE), ("/elsewhere", STATE / "roots" / "HASH")):
+        path = state_of_host(Path(root))[0].path
+        assert re.fullmatch(str(usual).replace("HASH", "[0-9a-f]+"), str(path))
+        assert f"{usual}" in helps["state_dir"]
     assert f"Default: {RUN};" in helps["run_dir"]
     assert example_of_id
     assert ApplyId()(example_of_id[1]) == example_of_id[1]
+
+
+def test_the_help_of_the_history_says_what_each_word_shows() -> None:
+    """With an example of each, which can be run."""
+    from reconciler.cli.history_command import history_command
+
+    text = history_command.help or ""
+    examples = re.findall(r"^ +(reconcile history.*)$", text, re.MULTILINE)
+
+    assert {line.split()[2] for line in examples} >= {"show", "diff", "state"}
+    assert all(parsed(line) == "reconcile history" for line in examples)
+    assert all(f"'{word} ID" in text for word in ("show", "diff", "state"))
+
+
+def test_the_help_of_what_the_loop_has_recorded_says_in_place_of_what() -> None:
+    """Whose manifests these are, and that files are not read."""
+    from reconciler.cli.status_command import status_command
+
+    helps = {one.name: one.help or "" for one in status_command.params if isinstance(one, click.Option)}
+    for name in ("enforced", "refused"):
+        assert re.search(r"manifests.*the loop.*instead of -f\.$", helps[name])
