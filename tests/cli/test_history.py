@@ -626,7 +626,7 @@ def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, mo
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
-    told = command("status").err
+    told = command("matrix").err
 
     assert "generation 1 was not confirmed in time; to undo it: reconcile rollback --simulate " in told
     assert command("rollback", "--yes").code == 0
