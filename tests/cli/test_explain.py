@@ -28,7 +28,7 @@ def test_without_a_field_the_kinds_are_listed(capsys: pytest.CaptureFixture[str]
     out = explained(capsys)
 
     assert [line for line in out.splitlines() if line in KINDS] == list(KINDS)
-    assert "A virtual machine as a holder of crypto queues." in out
+    assert "A virtual machine that gets crypto queues." in out
     assert "\nThe fields of one: reconcile explain guest\n" in out
 
 
