@@ -5,10 +5,10 @@ A saved plan is what was shown and what it rests on, so that exactly this is app
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from os import PathLike
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
@@ -298,8 +298,13 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
     """
     record = json.loads(json.dumps(plan_record(plan)))  # as it comes back from a file
     moved = saved.record.get(_TEXTS) != plan.texts
-    before = _compared(saved.record, saved.manifests, moved=moved)
-    now = _compared(record, [os.path.abspath(path) for path in manifests], moved=moved)
+    roots = [os.path.abspath(path) for path in manifests]
+    before = _compared(saved.record, _Named(saved.manifests), moved=moved)
+    now = _compared(record, _Named(roots), moved=moved)
+    if before["steps"] != now["steps"] or before["problems"] != now["problems"]:
+        # The same files may be there in another directory of those that were named: 'site' here, 'site/lpar7' there.
+        before = _compared(saved.record, _Named(saved.manifests, _files(saved.record)), moved=moved)
+        now = _compared(record, _Named(roots, _files(record)), moved=moved)
     _forget_unknown(before.get("guests"), now.get("guests"))
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     found = []
@@ -357,16 +362,62 @@ def _content_digest(record: Mapping[str, Any]) -> str:
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _compared(record: Mapping[str, Any], manifests: Sequence[str], *, moved: bool) -> dict[str, Any]:
+class _Named:
+    """What files are called wherever the manifests are.
+
+    Args:
+        manifests: absolute paths; what is below none of them keeps its name.
+        files: where they are given a file is called by its way from the directory that has all of those which are
+            below `manifests`, else by its way from that one of `manifests`.
+    """
+
+    def __init__(self, manifests: Sequence[str], files: Iterable[str] | None = None) -> None:
+        self._manifests = manifests
+        below = {os.path.dirname(os.path.abspath(one)) for one in files or () if _below(one, manifests)}
+        self._shared = os.path.commonpath(below) if below else None
+
+    def name(self, file: object) -> object:
+        """What `file` is called."""
+        if not _is_path(file) or (found := _below(file, self._manifests)) is None:
+            return file
+        return os.path.relpath(os.path.abspath(file), self._shared) if self._shared else found
+
+
+def _below(file: str, manifests: Sequence[str]) -> tuple[int, str] | None:
+    """In which of `manifests`, absolute paths, `file` is, and where there; None where in none of them."""
+    whole = os.path.abspath(file)
+    for number, root in enumerate(manifests):
+        if whole == root or whole.startswith(os.path.join(root, "")):
+            return number, whole[len(root) :]
+    return None
+
+
+def _files(record: Mapping[str, Any]) -> Iterator[str]:
+    """The files that the `record` of a plan names, as far as it has the form of one."""
+    for part in (record.get("problems"), record.get("steps")):
+        for one in _objects(part):
+            places = [*_objects([one.get("reason")]), *_objects(one.get("places"))]
+            yield from (file for place in places if _is_path(file := place.get("file")))
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
+
+
+def _is_path(file: object) -> TypeGuard[str]:
+    return isinstance(file, str) and "\0" not in file
+
+
+def _compared(record: Mapping[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:
     """What is compared of `record`, by its parts, with the suspensions as one; `moved`: without lines and columns."""
     found = {name: value for name, value in record.items() if name not in _NOT_COMPARED}
-    problems = _each(found.get("problems"), lambda one: _with_places(one, manifests, moved=moved))
+    problems = _each(found.get("problems"), lambda one: _with_places(one, named, moved=moved))
     suspended, others = problems, problems
     if isinstance(problems, list):
         suspended = [one for one in problems if isinstance(one, dict) and one.get("id") == _SUSPENDED]
         others = [one for one in problems if one not in suspended]
     found["problems"], found[_SUSPENDED] = others, [found.get(_SUSPENDED, []), suspended]
-    found["steps"] = _each(found.get("steps"), lambda one: _with_reason(one, manifests, moved=moved))
+    found["steps"] = _each(found.get("steps"), lambda one: _with_reason(one, named, moved=moved))
     return found
 
 
@@ -377,19 +428,18 @@ def _each(values: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> An
     return [change(one) if isinstance(one, dict) else one for one in values]
 
 
-def _with_places(problem: dict[str, Any], manifests: Sequence[str], *, moved: bool) -> dict[str, Any]:
-    places = _each(problem.get("places"), lambda one: _place(one, manifests, moved=moved))
+def _with_places(problem: dict[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:
+    places = _each(problem.get("places"), lambda one: _place(one, named, moved=moved))
     return {**problem, "places": places}
 
 
-def _with_reason(step: dict[str, Any], manifests: Sequence[str], *, moved: bool) -> dict[str, Any]:
-    return {**step, "reason": _each([step.get("reason")], lambda one: _place(one, manifests, moved=moved))}
+def _with_reason(step: dict[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:
+    return {**step, "reason": _each([step.get("reason")], lambda one: _place(one, named, moved=moved))}
 
 
-def _place(place: dict[str, Any], manifests: Sequence[str], *, moved: bool) -> dict[str, Any]:
-    """`place` with its file as it is found below `manifests`, which may be elsewhere when the plan is applied."""
-    file = place.get("file")
-    found = {**place, "file": (isinstance(file, str) and "\0" not in file and _below(file, manifests)) or file}
+def _place(place: dict[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:
+    """`place` with its file as it is `named` below the manifests, which may be elsewhere when the plan is applied."""
+    found = {**place, "file": named.name(place.get("file"))}
     if moved:
         found = {name: value for name, value in found.items() if name not in {"line", "column"}}
         if isinstance(excerpt := found.get("excerpt"), str):
@@ -403,15 +453,6 @@ def _places(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from problem["places"]
     for step in record["steps"]:
         yield step["reason"]
-
-
-def _below(file: str, manifests: Sequence[str]) -> tuple[int, str] | None:
-    """In which of `manifests`, absolute paths, `file` is, and where there; None where in none of them."""
-    whole = os.path.abspath(file)
-    for number, root in enumerate(manifests):
-        if whole == root or whole.startswith(os.path.join(root, "")):
-            return number, whole[len(root) :]
-    return None
 
 
 def _forget_unknown(before: Any, now: Any) -> None:

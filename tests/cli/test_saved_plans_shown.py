@@ -134,6 +134,24 @@ def test_manifests_may_be_elsewhere(command: Command, saved: Path, tmp_path: Pat
     assert applied(command, saved, "-f", str(tmp_path / "elsewhere")).code == 0
 
 
+@pytest.mark.parametrize("argument", ["site", "site/lpar7", "site/lpar7/guests.yaml"])
+def test_the_same_files_may_be_named_by_another_directory(
+    command: Command, tmp_path: Path, monkeypatch: Any, argument: str
+) -> None:
+    """The top of a clone where the plan was made, a directory of it or a file on the host."""
+    there, here = tmp_path / "clone/site/lpar7", tmp_path / "host"
+    there.mkdir(parents=True)
+    text = "---\n".join((command.directory / name).read_text() for name in ("host.yaml", "guests.yaml"))
+    (there / "guests.yaml").write_text(text)
+    shutil.copytree(tmp_path / "clone", here)
+    file, where = tmp_path / "saved.json", ("--simulate", str(command.simulated_host))
+    monkeypatch.chdir(tmp_path / "clone")
+    assert command.bare("plan", "--out", str(file), *where).code == 0
+    monkeypatch.chdir(here)
+
+    assert applied(command, file, "-f", argument).code == 0
+
+
 def test_a_plan_of_relative_paths_is_applied_from_another_directory(
     command: Command, tmp_path: Path, monkeypatch: Any
 ) -> None:
