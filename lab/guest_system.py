@@ -46,7 +46,7 @@ def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, l
                 shutil.rmtree(path)
     image.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(work / "usr/bin/busybox", busybox)
-    _write_image(work, image, log)
+    write_image(work, image, log)
     shutil.rmtree(work)
 
 
@@ -55,7 +55,8 @@ def megabytes(directory: Path) -> int:
     return int(subprocess.run(["du", "-sm", directory], capture_output=True, text=True, check=True).stdout.split()[0])
 
 
-def _write_image(root: Path, image: Path, log: Path) -> None:
+def write_image(root: Path, image: Path, log: Path) -> None:
+    """Write the tree `root` into the ext4 file `image`; programs write into `log`."""
     unfinished = image.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     size = f"{int(megabytes(root) * 1.25) + 32}M"

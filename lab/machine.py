@@ -44,6 +44,7 @@ class Job(NamedTuple):
             forgotten.
         systemd: whether the guest's own systemd and udev boot it, as on any host, and start the command last of all;
             drivers are then loaded by them alone.
+        root: an ext4 image that is the guest's file system; None: that of the kernel's suite.
     """
 
     command: str
@@ -54,6 +55,7 @@ class Job(NamedTuple):
     parameters: str = ""
     disk: Path | None = None
     systemd: bool = False
+    root: Path | None = None
 
 
 class Outcome(NamedTuple):
@@ -116,7 +118,7 @@ class Machine:
             *qemu.console(self._path("console.log")),
             *qemu.debugger(run.descriptors["debugger"]),
             *qemu.kernel(self._kernel.image, self._path("initramfs"), load + job.parameters),
-            *qemu.disk("root", self._cache.guest_system(self._kernel.facts().suite)),
+            *qemu.disk("root", job.root or self._cache.guest_system(self._kernel.facts().suite)),
             *qemu.disk("work", self._path("work.tar")),
             *(qemu.disk("kept", job.disk, writable=True) if job.disk else ()),
             *qemu.ports({name: run.descriptors[name] for name in _PORTS}),

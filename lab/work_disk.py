@@ -31,15 +31,17 @@ def write_work_disk(path: Path, command: str, files: Mapping[str, Path]) -> None
             archive.add(source, f"work/{name}", filter=_as_root)
 
 
-def make_disk(path: Path) -> None:
-    """Make an empty disk that takes what a guest changes in its file system.
+def make_disk(path: Path, size: str = KEPT_DISK) -> None:
+    """Make an empty disk of `size` that takes what a guest changes in its file system.
 
     Raises:
         OSError: it cannot be made.
         subprocess.CalledProcessError: mke2fs failed.
     """
     unfinished = path.with_suffix(".new")
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", unfinished, KEPT_DISK], check=True)
+    command: list[str | Path] = ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", unfinished, size]
+    # It names the file that it makes in spite of -q.
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     unfinished.rename(path)
 
 

@@ -1,4 +1,5 @@
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 
 from lab import qemu
 from lab.machine import printed_symbols
-from lab.work_disk import GUEST, extract_results, write_work_disk
+from lab.work_disk import GUEST, extract_results, make_disk, write_work_disk
 
 
 def archive_of(**files: bytes) -> bytes:
@@ -95,6 +96,19 @@ def test_the_work_disk_has_scripts_command_and_files(tmp_path: Path) -> None:
     assert not any("__pycache__" in name for name in entries)
     assert {(entry.uid, entry.uname) for name, entry in entries.items() if name.startswith("work/")} == {(0, "root")}
     assert entries["lab/run"].mode & 0o111
+
+
+def test_a_disk_is_made_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What the guest's command prints is all that a caller reads; and the disk takes no room until it is used."""
+    if shutil.which("mke2fs") is None:
+        pytest.skip("NOT TESTED: disks that are kept, since mke2fs is not here (package e2fsprogs)")
+
+    make_disk(tmp_path / "disk", "64M")
+
+    assert capfd.readouterr() == ("", "")
+    assert (tmp_path / "disk").stat().st_size == 64 << 20
+    assert (tmp_path / "disk").stat().st_blocks < 64 << 10
+    assert [one.name for one in tmp_path.iterdir()] == ["disk"]
 
 
 def test_results_are_unpacked(tmp_path: Path) -> None:
