@@ -9,20 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from lab.packages import GUEST_ARCHITECTURE
 from packages import debian, python_files, rpm
 from packages.chroot import SUITE, Chroot
+from packages.lab_machine import LabMachine, lab_cache, prepared_system
 from packages.repository import make_repository
 from packages.source import ROOT, BuildFailed, Report, Source, cache_directory, source
 from packages.trial import run_trial, simulator
 from packages.virtual_machine import VirtualMachine, prepared_image
 from reconciler import __version__
 
-KINDS: Final = ("wheel", "python", "debian", "rpm", "vm")
+KINDS: Final = ("wheel", "python", "debian", "rpm", "vm", "vm-s390x")
 """`wheel`: sdist and wheel alone, which are made in any case, without the programs that check them."""
-USUAL: Final = KINDS[:-1]
+USUAL: Final = KINDS[:4]
 """Those that are built where none is named."""
 
-_BOOT_SECONDS: Final = 2400
+_BOOT_SECONDS: Final = 3600
 """Much more than an emulated machine takes that has a processor to itself."""
 
 
@@ -58,7 +60,7 @@ def _build(kinds: Sequence[str], to: Path, work: Path, report: Report) -> None:
         python_files.check(files, programs, report)
         python_files.describe(to, __version__, programs, report)
     chroot = Chroot(cache_directory())
-    if {"debian", "rpm", "vm"} & set(kinds):
+    if {"debian", "rpm", "vm", "vm-s390x"} & set(kinds):
         chroot.prepare()
     if "rpm" in kinds:
         rpm.build(files[0], built, ROOT / rpm.RECIPES, chroot, to / "rpm")
@@ -68,7 +70,9 @@ def _build(kinds: Sequence[str], to: Path, work: Path, report: Report) -> None:
         debian.check(to / "debian", chroot, report)
         debian.try_out(to / "debian", chroot, report)
     if "vm" in kinds:
-        _try_on_amd64(files, built, chroot, work, report)
+        _try_on_amd64(files, built, chroot, work / "amd64", report)
+    if "vm-s390x" in kinds:
+        _try_on_s390x(files, built, chroot, work / "s390x", report)
     python_files.write_hashes(to)
 
 
@@ -79,6 +83,14 @@ def _try_on_amd64(files: tuple[Path, Path], built: Source, chroot: Chroot, work:
     modules = simulator(repository, files[1], chroot, work / "simulator")
     machine = VirtualMachine(image, modules, work / "machine")
     run_trial(machine, repository, work / "trial", _BOOT_SECONDS, report)
+
+
+def _try_on_s390x(files: tuple[Path, Path], built: Source, chroot: Chroot, work: Path, report: Report) -> None:
+    """The same in the kernel lab, with the real vfio_ap and emulated cards."""
+    lab = lab_cache()
+    system = prepared_system(lab, cache_directory())
+    repository = make_repository(files[0], built, chroot, work / "repository", GUEST_ARCHITECTURE, system.suite)
+    run_trial(LabMachine(lab, system, work / "machine"), repository, work / "trial", _BOOT_SECONDS, report)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ _UNITS: Final = {
     "trial-host.service": "multi-user.target",
     "trial.service": "multi-user.target",
 }
-_MASKED: Final = ("getty.target", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer")
+MASKED: Final = ("getty.target", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer")
+"""Units that would use apt or the console while a trial does."""
 _QEMU: Final = ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 _PROBE_SECONDS: Final = 20
 _SIZE: Final = "3G"
@@ -67,7 +68,7 @@ def prepared_image(cache: Path) -> Image:
     folder = cache / f"{SUITE}-amd64"
     image = Image(folder / "disk", folder / "vmlinuz", folder / "initrd.img")
     stamp = folder / "made-of"
-    wanted = "\n".join([*_INCLUDED, *_MASKED, *((GUEST / one).read_text(encoding="utf-8") for one in _files())])
+    wanted = "\n".join([*_INCLUDED, *MASKED, *((GUEST / one).read_text(encoding="utf-8") for one in _files())])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return image
     begun = time.monotonic()
@@ -101,11 +102,18 @@ def _configure(root: Path) -> None:
         wants = units / f"{target}.wants"
         wants.mkdir(exist_ok=True)
         (wants / name).symlink_to(f"../{name}")
-    for name in _MASKED:
-        (units / name).symlink_to("/dev/null")
+    mask_units(root)
     shutil.copy(GUEST / "modprobe.conf", root / "etc/modprobe.d/trial.conf")
     (root / "etc/hostname").write_text("trial\n", encoding="utf-8")
     (root / "etc/fstab").write_text("", encoding="utf-8")
+
+
+def mask_units(root: Path) -> None:
+    """Have systemd in the system at `root` never start what would disturb a trial."""
+    units = root / "etc/systemd/system"
+    units.mkdir(parents=True, exist_ok=True)
+    for name in MASKED:
+        (units / name).symlink_to("/dev/null")
 
 
 def _has_kvm(image: Image, console: Path) -> bool:

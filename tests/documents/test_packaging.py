@@ -13,11 +13,15 @@ import pytest
 from packaging.requirements import Requirement
 
 import reconciler
+from kernel.end_to_end.hardware import hardware_of
+from lab.ap_hardware import ApHardware
 from packages.contents import FORMATS, files, install_page, unit_texts
+from packages.lab_machine import CARDS
 from packages.record_formats import KINDS, formats_text
 from packages.rpm import spec_text
 from packages.source import Report
 from packages.trial import STAGES, steps
+from packages.unpacked_system import interests, unpack_system
 from packages.virtual_machine import GUEST
 from packages.wheelhouse import locked
 
@@ -265,3 +269,85 @@ def test_a_step_is_reported_with_all_that_it_said_only_where_it_failed() -> None
         ("install", "noise\nversion 1 (3 s)", True),
         ("update", "| line 1\n| line 2\nno (1 s)", False),
     ]
+
+
+def built_package(folder: Path, control: str, files: dict[str, str], **parts: str) -> Path:
+    """A Debian package with these files, by path, and these parts beside the control file."""
+    for path, text in {**files, "DEBIAN/control": control, **{f"DEBIAN/{n}": t for n, t in parts.items()}}.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    package = folder.with_suffix(".deb")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", folder, package], check=True, capture_output=True)
+    return package
+
+
+CONTROL: Final = """Package: {}
+Version: 1:2-3
+Architecture: s390x
+Multi-Arch: {}
+Maintainer: A Person <person@example.org>
+Description: what it is
+ and more
+"""
+
+
+def test_dpkg_knows_what_was_unpacked_for_another_architecture(tmp_path: Path) -> None:
+    """It has only to be configured there; a library has its architecture in its name, as others may come beside it."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("NOT TESTED: what dpkg says of an unpacked system, since dpkg is not here")
+    packages = [
+        built_package(
+            tmp_path / "base-passwd",
+            CONTROL.format("base-passwd", "foreign"),
+            {"usr/share/base-passwd/passwd.master": "root\n", "usr/share/base-passwd/group.master": "root\n"},
+        ),
+        built_package(
+            tmp_path / "libone",
+            CONTROL.format("libone", "same"),
+            {"etc/one.conf": "text\n", "usr/lib/one": ""},
+            conffiles="/etc/one.conf\n",
+            triggers="interest-noawait ldconfig\n",
+        ),
+    ]
+
+    root = tmp_path / "root"
+    unpack_system(packages, root)
+
+    def asked(*words: str) -> list[str]:
+        command = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    shown = "${binary:Package} ${Version} ${db:Status-Status}${Conffiles}\n"
+    assert asked("--show", f"--showformat={shown}") == [
+        "base-passwd:s390x 1:2-3 unpacked",
+        "libone:s390x 1:2-3 unpacked /etc/one.conf e1cbb0c3879af8347246f12c559a86b5",
+    ]
+    assert asked("--listfiles", "libone:s390x") == ["/.", "/etc", "/etc/one.conf", "/usr", "/usr/lib", "/usr/lib/one"]
+    assert asked("--control-list", "libone:s390x") == ["triggers"]
+    assert (root / "etc/one.conf").read_text(encoding="utf-8") == "text\n"
+    assert (root / "etc/passwd").read_text(encoding="utf-8") == "root\n"
+    assert (root / "var/lib/dpkg/triggers/ldconfig").read_text(encoding="utf-8") == "libone:s390x/noawait\n"
+
+
+def test_triggers_are_kept_as_dpkg_keeps_them() -> None:
+    """Paths in one file, names in a file each; what a package activates is no interest."""
+    text = """# a comment
+interest-noawait /usr/lib/udev/hwdb.d
+interest /usr/share/shells.d
+interest-await one
+activate-noawait ldconfig
+"""
+
+    assert interests("udev", text) == [
+        ("File", "/usr/lib/udev/hwdb.d udev/noawait"),
+        ("File", "/usr/share/shells.d udev"),
+        ("one", "udev"),
+    ]
+
+
+def test_the_machine_of_the_lab_has_the_cards_of_the_example() -> None:
+    """The manifests of the trial are those of the same example."""
+    simulated = hardware_of(ROOT / "examples/three-guests/simulated-host.yaml")
+
+    assert ApHardware(CARDS).change({"op": "show"}) == ApHardware(simulated).change({"op": "show"})
