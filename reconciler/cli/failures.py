@@ -123,9 +123,13 @@ def _show(error: ReconcileError, said: Said) -> None:
     if isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
     if isinstance(error, NoApBus) and said.host.simulate is None and said.context:
-        line = changed_line(said.context, sysfs=None, simulate_file="FILE")
+        # A setup writes no manifests of a simulated host to the directory of this machine's.
+        is_setup = said.context.info_name == "setup" and not said.context.params["file"]
+        directory = {"file": ("DIR",)} if is_setup and not said.context.params["undoes"] else {}
+        line = changed_line(said.context, sysfs=None, simulate_file="FILE", **directory)
         if "--simulate" in line:  # the others are about this machine
-            say(f"  next: {line}    # on a simulated host, which FILE describes")
+            gets = ", and DIR gets its manifests" if directory else ""
+            say(f"  next: {line}    # on a simulated host, which FILE describes{gets}")
 
 
 def _show_refusal(error: ReconcileError, said: Said) -> None:

@@ -237,8 +237,11 @@ def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 
 def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """Refuse a mistyped name, which would suspend no guest and go unnoticed."""
+    """Refuse a mistyped name, which would suspend no guest and go unnoticed; where none is known, say that."""
     known = _known(host)
+    if guests and not known:
+        there = f"is a guest {guests[0]}" if len(guests) == 1 else "are such guests"
+        note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
     unknown = [name for name in guests if name not in known]
     if known and unknown:
         more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
@@ -318,11 +321,12 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
 def _show_left(host: HostOptions, left: Suspensions, lead: str) -> None:
     """Say after `lead` what is suspended, and how it is resumed: the host, or else the first guests of many."""
     names = sorted(left.guests)
-    host_too = ["the whole host"] if left.host else []
-    note(f"{lead}: {several([*host_too, *names], _MOST_NAMES) or 'nothing'}")
-    if left.host or names:
-        line = host.here.line(resume(() if left.host else names[:_MOST_NAMES]))
-        say(f"  next: {line}    # when the reason is gone")
+    if not left.host and not names:
+        note("nothing is suspended")
+        return
+    note(f"{lead}: {several([*(['the whole host'] if left.host else []), *names], _MOST_NAMES)}")
+    line = host.here.line(resume(() if left.host else names[:_MOST_NAMES]))
+    say(f"  next: {line}    # when the reason is gone")
 
 
 def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions | None]) -> bool | None:

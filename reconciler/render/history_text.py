@@ -62,7 +62,7 @@ def history_text(
     rows = [_listed(one, most_names) for one in reversed(generations)]
     listed = listed_text(rows, page, zone)
     is_cut = listed != listed_text(rows, page._replace(width=None), zone)
-    whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # shows all")
+    whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # cuts nothing")
     ending = _earlier_text(earlier, here, flags, page) if earlier else ""
     return listed + ending + (lines_text(whole) if is_cut else "")
 

@@ -327,6 +327,23 @@ def test_without_an_ap_bus_a_simulated_host_is_advised(
     assert parsed(advised.removeprefix("  next: ")) == f"reconcile {line.split(maxsplit=1)[0]}"
 
 
+@pytest.mark.parametrize(("said", "directory"), [((), ["-f", "DIR"]), (("-f", "site"), ["-f", "site"])])
+def test_a_setup_of_a_simulated_host_is_advised_with_a_directory(
+    command: Command, said: tuple[str, ...], directory: list[str]
+) -> None:
+    """Without one it is refused, since /etc/reconciler is for the manifests of this machine."""
+    state = str(command.directory / "state")
+
+    ran = command.bare("setup", *said, "--state-dir", state)
+
+    assert ran.code == 1
+    line = ran.err.partition("  next: ")[2].partition("    #")[0].partition("\n")[0]
+    assert parsed(line) == "reconcile setup"
+    words = shlex.split(line)
+    assert words[words.index("-f") :][:2] == directory
+    assert words[words.index("--simulate") + 1] == "FILE"
+
+
 @pytest.mark.parametrize(
     "words",
     [

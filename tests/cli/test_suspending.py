@@ -95,3 +95,25 @@ def test_no_suspension_ends_earlier_unless_that_is_asked_for(command: Command, n
     assert done.code == 0
     assert "replaces: " in done.err
     assert kept.read_text(encoding="utf-8").count("other") == max(len(names), 1)
+
+
+def test_a_guest_that_cannot_be_checked_is_suspended_with_a_note(command: Command) -> None:
+    """As on a host where nothing is applied yet, or where --simulate was forgotten; the directory is named."""
+    state = command.directory / "new"
+
+    ran = command.bare("suspend", "gest1", "--reason", "x", "--state-dir", str(state))
+
+    assert (ran.code, ran.out) == (0, "guest gest1: suspended until it is resumed\n")
+    note = " ".join(ran.err.split())
+    assert f"{state} has no record of any guest, so whether there is a guest gest1 was not checked" in note
+    assert "was not checked" not in on_host(command, "suspend", "guest2", "--reason", "x").err
+
+
+def test_what_is_not_suspended_is_said_in_a_sentence(command: Command) -> None:
+    """Where nothing is suspended at all."""
+    on_host(command, "resume", "guest1")
+
+    ran = on_host(command, "resume", "guest1")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: guest 'guest1' is not suspended\nnote: nothing is suspended\n"

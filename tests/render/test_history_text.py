@@ -194,7 +194,7 @@ def test_where_something_is_cut_the_command_that_shows_all_is_named() -> None:
     cut = history_text(GENERATIONS, Page(80), zone=ZONE, flags=["-l", "tenant=x"])
 
     assert "-o wide" not in short
-    assert cut.endswith("\n  # shows all\n  next: reconcile history -o wide -l tenant=x\n")
+    assert cut.endswith("\n  # cuts nothing\n  next: reconcile history -o wide -l tenant=x\n")
 
 
 def test_every_time_is_local_and_for_programs_it_is_iso() -> None:
