@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from reconciler.hosts.opening import open_host, open_simulated_host
     from reconciler.kernel.locks import ToolsBusy
-    from reconciler.kernel.observe import UnreadableHost
+    from reconciler.kernel.observe import NoApBus, UnreadableHost
     from reconciler.machines.compare import Comparison
     from reconciler.manifests.site import Site, read_site
     from reconciler.model.codec import BadRecord
@@ -115,7 +115,7 @@ _NAMES = {
     "rollback_target standing status undo_unconfirmed",
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
-    "kernel.observe": "UnreadableHost",
+    "kernel.observe": "NoApBus UnreadableHost",
     "machines.compare": "Comparison",
     "model.codec": "BadRecord",
     "model.desired": "Desired",
@@ -192,6 +192,7 @@ __all__ = [
     "LeftBehind",
     "Manifests",
     "Nearest",
+    "NoApBus",
     "NoProgress",
     "NoSuchGeneration",
     "NoSuchGuest",

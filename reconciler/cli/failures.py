@@ -7,12 +7,11 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reconciler import NotApplicable, NotVerified
+from reconciler import NoApBus, NotApplicable, NotVerified
 from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
-from reconciler.kernel.observe import NoApBus
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import (
