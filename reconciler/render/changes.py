@@ -137,11 +137,16 @@ class Waiting(NamedTuple):
 
 
 def _consents_text(plan: Plan) -> str:
-    """How many guests are changed with consent only, for the end of the totals; empty where nothing needs it."""
+    """How many guests are changed with consent only, for the end of the totals; empty where nothing needs it.
+
+    There is no number where something is about the host, such as the suspension of all of it.
+    """
     if not plan.consents:
         return ""
-    guests = len({one.uuid for one in plan.consents if one.uuid})
-    return f"; {counted(guests, 'guest')} {'needs' if guests == 1 else 'need'} consent" if guests else "; needs consent"
+    guests = len({one.uuid for one in plan.consents})
+    if not all(one.uuid for one in plan.consents):
+        return "; needs consent"
+    return f"; {counted(guests, 'guest')} {'needs' if guests == 1 else 'need'} consent"
 
 
 def _suspended_text(plan: Plan) -> str:

@@ -38,7 +38,7 @@ def test_an_apply_for_chosen_guests_is_partial(command: Command, words: tuple[st
     assert command("plan", *words, "--detailed-exitcode").code == 0
     assert "Nothing to do: guest1 is as its manifest says." in command("plan", *words).out
     assert command("plan", "--detailed-exitcode").code == 2
-    assert " partial: host pool, guest1 " in command("history").out
+    assert " partial: host pool, guest1\n" in command("history").out
     assert "partial:   about guest1 only" in command("history", "show", "1").out
     (one,) = json.loads(command("history", "-o", "json").out)["generations"]
     assert (one["extent"], one["target"]) == ("partial", False)
