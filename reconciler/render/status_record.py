@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.planning.pending import pending_hardware
 from reconciler.planning.status import ComparedWith, GuestStatus, QueueStatus, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
@@ -58,6 +59,16 @@ def status_record(
             _guest(one, status.compared.source) for one in status.guests if wanted is None or one.uuid in wanted
         ],
         "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
+        "pendingHardware": [
+            {
+                "kind": kind,
+                "ids": list(one.ids),
+                "authorisedFor": list(one.authorised),
+                "claimedBy": list(one.claimed),
+            }
+            for kind, found in pending_hardware(status).items()
+            for one in found
+        ],
         "cards": [
             {
                 "adapter": card.adapter,

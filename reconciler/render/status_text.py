@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 
 from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, resume, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import EMPTY_CONFIG, Matrix
+from reconciler.model.matrix import Matrix
 from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
-from reconciler.planning.effect import control_lacking
+from reconciler.planning.pending import Pending, pending_hardware
 from reconciler.planning.status import GuestState, GuestStatus, QueueStatus, Source, Status
 from reconciler.render.changes import Waiting, config_text, few_text, plural, sees_text, summary_text
 from reconciler.render.drift import at_boot_text
@@ -271,27 +271,25 @@ def _cards_texts(cards: Sequence[ObservedCard]) -> Iterator[str]:
 
 def _pending_texts(status: Status, most: int | None) -> Iterator[str]:
     """Which hardware is not there yet, and for whom; what the same guests wait for in one sentence."""
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for adapter, names in status.pending:
-        alike.setdefault(names, []).append(adapter)
-    adapters = [(_numbered("adapter", IdSet(ids)), names) for names, ids in alike.items()]
-    yield from _few_sentences(adapters, "groups of adapters", most)
-    lacking: dict[str, list[str]] = {}
-    for one in status.guests:
-        for text in control_lacking(one.authorised or EMPTY_CONFIG, status.observed.lpar):
-            lacking.setdefault(text.removeprefix("pending: "), []).append(one.name)
-    domains = [(text, tuple(names)) for text, names in lacking.items()]
-    yield from _few_sentences(domains, "groups of control domains", most)
+    for noun, found in pending_hardware(status).items():
+        yield from _few_pending(found, noun, most)
 
 
-def _few_sentences(found: Sequence[tuple[str, tuple[str, ...]]], nouns: str, most: int | None) -> Iterator[str]:
+def _few_pending(found: Sequence[Pending], noun: str, most: int | None) -> Iterator[str]:
     """What is waited for, and by whom: `most` sentences, the others counted in the last; None: all, and every name."""
     shown = found if most is None or len(found) <= most else found[: most - 1]
-    for what, names in shown:
-        yield f"{what}, authorised in advance for {', '.join(names) if most is None else few_text(names)}"
+    for one in shown:
+        whom = ((names, lead) for names, lead in ((one.authorised, _AUTHORISED), (one.claimed, _CLAIMED)) if names)
+        texts = (f"{lead} {', '.join(names) if most is None else few_text(names)}" for names, lead in whom)
+        yield f"{_numbered(noun, one.ids)}, {'; '.join(texts)}"
     if others := found[len(shown) :]:
-        waiting = {name for _, names in others for name in names}
-        yield f"{len(others):,} more {nouns}, authorised in advance for {counted(len(waiting), 'guest')}"
+        waiting = {name for one in others for name in (*one.authorised, *one.claimed)}
+        leads = [_AUTHORISED] * any(one.authorised for one in others) + [_CLAIMED] * any(one.claimed for one in others)
+        yield f"{len(others):,} more groups of {noun}s, {' or '.join(leads)} {counted(len(waiting), 'guest')}"
+
+
+_AUTHORISED: Final = "authorised in advance for"
+_CLAIMED: Final = "claimed by"
 
 
 def _numbered(noun: str, ids: IdSet) -> str:

@@ -175,7 +175,7 @@ def test_what_is_wrong_comes_first_one_line_each(night: Command) -> None:
     assert "suspended by kim until it is resumed: ticket 4711" in ran.out
     assert "  card        adapter 0x06 (6) is check-stopped\n" in ran.out
     assert "  card        adapter 0x07 (7) is in standby (deconfigured)\n" in ran.out
-    assert "control domain 0x48 (72) is not in the LPAR yet, authorised in advance for payments-web" in ran.out
+    assert "control domain 0x48 (72), authorised in advance for payments-web" in ran.out
 
 
 def test_without_manifests_it_is_what_was_applied_last(

@@ -279,7 +279,7 @@ def test_a_status_for_people_in_full() -> None:
         "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
         "  free        3 queues: 06.0047, 07.0004, 07.0047\n"
         "  at boot     nothing of this is kept (spec.persistence: none)\n"
-        "  pending     adapter 0xc8 (200), authorised in advance for b\n"
+        "  pending     adapter 0xc8 (200), claimed by b\n"
         "\n"
         "NAME                                  STATE      QUEUES  SEES  VM      WHY\n"
         "a                                     in-sync    2       2     in use  -\n"
