@@ -88,20 +88,22 @@ class DesiredGuest(NamedTuple):
     uuid_written: bool = False
 
 
-class DecimalIds(NamedTuple):
-    """An id or a range that a manifest has in decimal, and whose digits are other ids in hex.
+class WrittenIds(NamedTuple):
+    """An id or a range whose digits are ids in decimal and in hex, and others in each.
 
     Attributes:
         axis: the list that has it: ``adapters``, ``domains`` or ``controlDomains``.
-        text: as it is written: ``47``, ``40-47``.
+        text: as it is written: ``47``, ``40-47``, ``0x10``.
         ids: what it is.
-        in_hex: what it would be if it were written in hex.
+        otherwise: what it would be if it were written in the other base.
+        is_hex: whether it is written in hex.
     """
 
     axis: str
     text: str
     ids: IdSet
-    in_hex: IdSet
+    otherwise: IdSet
+    is_hex: bool = False
 
 
 class GivenUp(NamedTuple):

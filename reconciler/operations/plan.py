@@ -270,17 +270,17 @@ _MOST_READ_AGAIN: Final = 100
 
 
 def _with_misread(made: Plan, site: Site) -> Plan:
-    """`made`, with notes on ids that are written in decimal and may have been meant in hex."""
+    """`made`, with notes on ids that may have been meant in the other base, decimal or hex."""
     from reconciler.planning.misread import misread_ids, suspects
 
     doubtful = [*islice(suspects(made), _MOST_READ_AGAIN)]
     if not doubtful:
         return made
-    from reconciler.manifests.decimals import decimal_ids
     from reconciler.manifests.pinpoint import ReadAgain
+    from reconciler.manifests.written_ids import written_ids
 
     documents = ReadAgain(site.sources)
-    misread = misread_ids(((one, decimal_ids(one.position, documents)) for one in doubtful), made)
+    misread = misread_ids(((one, written_ids(one.position, documents)) for one in doubtful), made)
     return made._replace(notes=(*made.notes, *(one.text for one in misread)), misread=misread)
 
 

@@ -1,12 +1,13 @@
-"""Ids that may have been meant in hex: the tools of the host show hex without 0x, and ``47`` in a manifest is decimal.
+"""Ids that may have been meant in the other base: tools show hex without 0x, and ``47`` in a manifest is decimal.
 
 An id is doubtful where the host does not have it, and has the one that the same digits are in the other base.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Final, NamedTuple
 
-from reconciler.model.desired import Activation, DecimalIds
+from reconciler.model.desired import Activation, WrittenIds
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Queue
 from reconciler.model.observed import Observed
@@ -20,7 +21,7 @@ _TWO_DIGITS: Final = range(10, 100)
 
 
 class Suspect(NamedTuple):
-    """A document with ids that may have been meant in hex, if they are written in decimal.
+    """A document with ids that may have been meant in the other base.
 
     `name` is that of the guest, empty where it is the Host; `position` is where the document starts.
     """
@@ -43,20 +44,20 @@ def suspects(plan: Plan) -> Iterator[Suspect]:
                 yield Suspect(one.guest.name, one.guest.position)
 
 
-def misread_ids(written: Iterable[tuple[Suspect, tuple[DecimalIds, ...]]], plan: Plan) -> tuple[Misread, ...]:
-    """What to say of ids that are `written` in decimal; the same ids of several guests are one note.
+def misread_ids(written: Iterable[tuple[Suspect, tuple[WrittenIds, ...]]], plan: Plan) -> tuple[Misread, ...]:
+    """What to say of ids as they are `written`; the same ids of several guests are one note.
 
     Args:
-        written: the decimal ids of each suspect.
+        written: the ids of each suspect that are others in the other base.
         plan: that of the suspects.
     """
     there = _there(plan.observed)
-    alike: dict[tuple[bool, tuple[DecimalIds, ...]], list[str]] = {}
+    alike: dict[tuple[bool, tuple[WrittenIds, ...]], list[str]] = {}
     for suspect, found in written:
         doubtful = [one for one in found if _is_doubtful(one, there[one.axis])]
-        for axis in _NOUNS:
-            if on_axis := tuple(one for one in doubtful if one.axis == axis):
-                alike.setdefault((not suspect.name, on_axis), []).append(suspect.name or plan.desired.host.name)
+        for kind in product(_NOUNS, (False, True)):
+            if of_kind := tuple(one for one in doubtful if (one.axis, one.is_hex) == kind):
+                alike.setdefault((not suspect.name, of_kind), []).append(suspect.name or plan.desired.host.name)
     notes = [
         Misread(() if is_host else tuple(names), _note(found, _whose(names, is_host=is_host), there[found[0].axis]))
         for (is_host, found), names in alike.items()
@@ -90,7 +91,8 @@ def _there(observed: Observed) -> dict[str, IdSet]:
 
 
 def _doubtful(there: IdSet) -> IdSet:
-    return IdSet(one for one in _TWO_DIGITS if one not in there and int(str(one), 16) in there)
+    pairs = ((one, int(str(one), 16)) for one in _TWO_DIGITS)
+    return IdSet(read for pair in pairs for read, meant in (pair, pair[::-1]) if read not in there and meant in there)
 
 
 def _of_the_host(plan: Plan) -> dict[str, IdSet]:
@@ -105,8 +107,8 @@ def _touches(ids: Mapping[str, IdSet], doubtful: Mapping[str, IdSet]) -> bool:
     return any(not one.isdisjoint(doubtful[axis]) for axis, one in ids.items())
 
 
-def _is_doubtful(one: DecimalIds, there: IdSet) -> bool:
-    return one.ids.isdisjoint(there) and not one.in_hex.isdisjoint(there)
+def _is_doubtful(one: WrittenIds, there: IdSet) -> bool:
+    return one.ids.isdisjoint(there) and not one.otherwise.isdisjoint(there)
 
 
 def _whose(names: list[str], *, is_host: bool) -> str:
@@ -115,23 +117,30 @@ def _whose(names: list[str], *, is_host: bool) -> str:
     return f"{'guest' if len(names) == 1 else 'guests'} {several(map(repr, names))}"
 
 
-def _note(found: tuple[DecimalIds, ...], whose: str, there: IdSet) -> str:
+def _note(found: tuple[WrittenIds, ...], whose: str, there: IdSet) -> str:
     is_one = len(found) == 1 and len(found[0].ids) == 1
     noun = _NOUNS[found[0].axis]
     what, are, those = (noun, "is", "that is") if is_one else (f"{noun}s", "are", "these are")
+    in_other = _decimal if found[0].is_hex else _hex
     has = NO_IDS
     for one in found:
-        has |= one.in_hex & there
+        has |= one.otherwise & there
     texts, read, meant = (
         several(listed, _MOST_IDS)
-        for listed in zip(*((one.text, _hex(one.ids), _hex(one.in_hex)) for one in found), strict=True)
+        for listed in zip(*((one.text, in_other(one.ids), in_other(one.otherwise)) for one in found), strict=True)
     )
+    also = f" ({_hex(has)})" if found[0].is_hex else ""
     return (
-        f"{what} {texts} of {whose} {are} {read}, which this host does not have; it has {_hex(has)}: "
+        f"{what} {texts} of {whose} {are} {read}, which this host does not have; it has {in_other(has)}{also}: "
         f"write {meant} if {those} meant"
     )
 
 
 def _hex(ids: IdSet) -> str:
     runs = (f"0x{first:02x}" if first == last else f"0x{first:02x}-0x{last:02x}" for first, last in ids.ranges())
+    return several(runs, _MOST_IDS)
+
+
+def _decimal(ids: IdSet) -> str:
+    runs = (f"{first}" if first == last else f"{first}-{last}" for first, last in ids.ranges())
     return several(runs, _MOST_IDS)

@@ -33,6 +33,15 @@ def test_a_plan_says_so_in_every_form(command: Command, form: str) -> None:
     assert (ran.code, in_one_line(ran.out + ran.err).count(NOTE)) == (0, 1)
 
 
+def test_it_is_said_of_hex_that_may_be_decimal(command: Command) -> None:
+    """The other way round."""
+    change(command, HEX, "domains: [0x71, 0xff]")
+
+    said = in_one_line(command("plan").out)
+
+    assert "domain 0x71 of guest 'guest2' is 113, which this host does not have; it has 71 (0x47): write 71 if" in said
+
+
 def test_it_is_said_beside_errors(command: Command) -> None:
     """Of which it may be the cause."""
     change(command, HEX, f"{DECIMAL}\n  presence: required")

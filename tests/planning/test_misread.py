@@ -1,4 +1,4 @@
-"""Ids that may have been meant in hex, on a host with adapters 5, 6, 0x10 and domains 4, 0x44, 0x47."""
+"""Ids that may have been meant in the other base, on a host with adapters 5, 6, 0x10 and domains 4, 0x44, 0x47."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.kernel.observe import observe
-from reconciler.model.desired import Activation, DecimalIds, Desired, GivenUp, Keep
+from reconciler.model.desired import Activation, Desired, GivenUp, Keep, WrittenIds
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed
@@ -31,17 +31,39 @@ def plan(what: Desired, **fields: Any) -> Plan:
     return make_plan(what, found(), **fields)
 
 
-def decimal(text: str, axis: str = "domains") -> DecimalIds:
+def decimal(text: str, axis: str = "domains") -> WrittenIds:
     """What a manifest has as `text`."""
     first, _, last = text.partition("-")
-    reads = (IdSet(range(int(first, base), int(last or first, base) + 1)) for base in (10, 16))
-    return DecimalIds(axis, text, *reads)
+    read, otherwise = (IdSet(range(int(first, base), int(last or first, base) + 1)) for base in (10, 16))
+    return WrittenIds(axis, text, read, otherwise)
 
 
-def said(*written: tuple[str, Iterable[DecimalIds]]) -> list[str]:
+def said(*written: tuple[str, Iterable[WrittenIds]]) -> list[str]:
     """What is said of ids in decimal, by guest; an empty name is the Host."""
     pairs = [(Suspect(name, GUESTS), tuple(ids)) for name, ids in written]
     return [one.text for one in misread_ids(pairs, plan(desired()))]
+
+
+def test_an_id_in_hex_may_be_meant_in_decimal() -> None:
+    """The other way round; what is written in each base has a note of its own."""
+    host = observe(SimulatedHost(hardware([5, 10], [4, 44, 0x47])))
+    guests = [guest("a", config([0x10], [0x44, 47]), 1), guest("b", config([10], [4]), 2)]
+    made = make_plan(desired(guests), host)
+    ids = (
+        WrittenIds("adapters", "0x10", IdSet([0x10]), IdSet([10]), is_hex=True),
+        WrittenIds("domains", "0x44", IdSet([0x44]), IdSet([44]), is_hex=True),
+        decimal("47"),
+        WrittenIds("domains", "0x47", IdSet([0x47]), IdSet([47]), is_hex=True),
+    )
+
+    notes = [one.text for one in misread_ids([(Suspect("a", GUESTS), ids)], made)]
+
+    assert [one.name for one in suspects(made)] == ["a"]
+    assert notes == [
+        "adapter 0x10 of guest 'a' is 16, which this host does not have; it has 10 (0x0a): write 10 if that is meant",
+        "domain 47 of guest 'a' is 0x2f, which this host does not have; it has 0x47: write 0x47 if that is meant",
+        "domain 0x44 of guest 'a' is 68, which this host does not have; it has 44 (0x2c): write 44 if that is meant",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +100,7 @@ def said(*written: tuple[str, Iterable[DecimalIds]]) -> list[str]:
         ),
     ],
 )
-def test_a_note_says_what_was_read_and_what_to_write(ids: list[DecimalIds], text: str) -> None:
+def test_a_note_says_what_was_read_and_what_to_write(ids: list[WrittenIds], text: str) -> None:
     """For each list, for one id, several, and ranges."""
     assert said(("a", ids)) == [text]
 

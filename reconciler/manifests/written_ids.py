@@ -1,4 +1,4 @@
-"""Which ids a document has in decimal: reading keeps what an id is, not how it is written.
+"""How the ids of a document are written, in decimal or in hex: reading keeps what an id is only.
 
 Only documents whose ids look doubtful on a host are read again for it.
 """
@@ -9,17 +9,20 @@ from typing import Final
 
 from reconciler.manifests.pinpoint import ReadAgain, child
 from reconciler.manifests.yaml_stream import MappingNode, Node, ScalarNode
-from reconciler.model.desired import DecimalIds
+from reconciler.model.desired import WrittenIds
 from reconciler.model.ids import IdSet
 from reconciler.model.problems import Position
 
 _AXES: Final = ("adapters", "domains", "controlDomains")
-_TWO_READINGS: Final = re.compile(r"([1-9]?[0-9])(?:-([1-9]?[0-9]))?")
+_DECIMAL: Final = re.compile(r"([1-9]?[0-9])(?:-([1-9]?[0-9]))?")
 """What is an id or a range in decimal, and in hex as well; of more than two digits, no id is one in hex."""
 
+_HEX: Final = re.compile(r"0x0?([1-9]?[0-9])(?:-0x0?([1-9]?[0-9]))?", re.IGNORECASE)
+"""What is an id or a range in hex, and in decimal as well."""
 
-def decimal_ids(position: Position, documents: ReadAgain) -> tuple[DecimalIds, ...]:
-    """The ids and ranges in the Host or Guest at `position` that are written in decimal, and are others in hex.
+
+def written_ids(position: Position, documents: ReadAgain) -> tuple[WrittenIds, ...]:
+    """The ids and ranges in the Host or Guest at `position` that are others in the other base: decimal or hex.
 
     None where the document cannot be read again. Queues (``spec.queues``) are always in hex.
     """
@@ -28,8 +31,8 @@ def decimal_ids(position: Position, documents: ReadAgain) -> tuple[DecimalIds, .
     top, _ = documents.document(position)
     if top is None:
         return ()
-    found = (_decimal(axis, entry.value) for axis, entry in _entries(top) if isinstance(entry, ScalarNode))
-    return tuple(one for one in found if one and one.ids != one.in_hex)
+    found = (_two_readings(axis, entry.value) for axis, entry in _entries(top) if isinstance(entry, ScalarNode))
+    return tuple(one for one in found if one and one.ids != one.otherwise)
 
 
 def _entries(top: Node) -> Iterator[tuple[str, Node]]:
@@ -48,9 +51,12 @@ def _items(node: Node | None) -> list[Node]:
     return [] if node is None or isinstance(node, MappingNode | ScalarNode) else node.value
 
 
-def _decimal(axis: str, text: str) -> DecimalIds | None:
-    found = _TWO_READINGS.fullmatch(text)
+def _two_readings(axis: str, text: str) -> WrittenIds | None:
+    in_hex = _HEX.fullmatch(text)
+    found = in_hex or _DECIMAL.fullmatch(text)
     if found is None:
         return None
     first, last = found[1], found[2] or found[1]
-    return DecimalIds(axis, text, *(IdSet(range(int(first, base), int(last, base) + 1)) for base in (10, 16)))
+    in_base = {base: IdSet(range(int(first, base), int(last, base) + 1)) for base in (10, 16)}
+    base, other = (16, 10) if in_hex else (10, 16)
+    return WrittenIds(axis, text, in_base[base], in_base[other], is_hex=bool(in_hex))
