@@ -42,7 +42,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 @command("status")
 @click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
-@click.option("--free", is_flag=True, help="List the free queues: neither a guest nor the host has them.")
+@click.option("--free", is_flag=True, help="List the queues that no guest and not the host has, and who claims them.")
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("table", "wide", "json", "yaml", "name")
 @host_options
@@ -371,7 +371,8 @@ def _show_free(found: Status, format: str) -> None:
         record = free_record(found)
         result(json_text(record) if format == "json" else yaml_text(record))
     elif format == "name":
-        result("".join(f"{queue}\n" for queue in found.free))
+        claims = found.claims()
+        result("".join(f"{queue}\n" for queue in found.free if queue not in claims))
     else:
         from reconciler.render.status_text import free_text
 

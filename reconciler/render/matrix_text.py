@@ -14,7 +14,7 @@ from reconciler.planning.grid import Cell, CellState, Grid, Holder
 from reconciler.planning.status import Status
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_record import compared_record
-from reconciler.render.status_text import compared_text
+from reconciler.render.status_text import FREE_MEANS, compared_text
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, counted
 
@@ -318,7 +318,7 @@ class _Drawing:
         if CellState.HOST in states:
             lines.append(self._meaning(self._host, "the host's own drivers"))
         if CellState.FREE in states:
-            lines.append(self._meaning(_FREE, "free: neither a guest nor the host has it, and no guest claims it"))
+            lines.append(self._meaning(_FREE, f"free: {FREE_MEANS}"))
         return [*lines, ""] if lines else []
 
     def _meaning(self, sign: str, meaning: str, style: str = "") -> str:

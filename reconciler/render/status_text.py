@@ -19,6 +19,9 @@ _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
 _COMPARED: Final = "compared"
+FREE_MEANS: Final = "neither a guest nor the host has it, and no guest claims it"
+"""What a free queue is, in a status as in a matrix."""
+
 _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
 _LEAST: Final = ((5, 12), (4, 6), (0, 8))
 """Which columns are cut on a narrow page, in this order, and what stays of each."""
@@ -116,7 +119,7 @@ def _legend(status: Status, rows: Sequence[GuestStatus]) -> Iterator[str]:
         yield f"QUEUES {held}/{wanted}: the device of {one.name} holds {held}, and is to hold {wanted}."
         break
     if status.free and status.claims():
-        yield "free: in no device and not the host's; claimed: a guest is to have it, or has it while its VM runs."
+        yield f"free: {FREE_MEANS}; claimed: a guest is to have it, or has it while its VM runs."
 
 
 def _row(one: GuestStatus) -> Row:
@@ -232,13 +235,14 @@ def pool_text(pool: Matrix) -> str:
 
 
 def _free_text(status: Status, most: int | None) -> str:
-    if not status.free:
-        return "none"
-    names = ", ".join(map(str, status.free[:most]))
-    more = f" and {len(status.free) - most:,} more (--free)" if most is not None and len(status.free) > most else ""
-    claimed = len(status.claims())
-    for_others = f" ({claimed:,} claimed)" if claimed else ""
-    return f"{counted(len(status.free), 'queue')}{for_others}: {names}{more}"
+    claims = status.claims()
+    free = [queue for queue in status.free if queue not in claims]
+    if not free:
+        return f"none ({len(claims):,} claimed)" if claims else "none"
+    names = ", ".join(map(str, free[:most]))
+    more = f" and {len(free) - most:,} more (--free)" if most is not None and len(free) > most else ""
+    for_others = f" ({len(claims):,} more claimed)" if claims else ""
+    return f"{counted(len(free), 'queue')}{for_others}: {names}{more}"
 
 
 def _types_text(cards: Sequence[ObservedCard]) -> str:
@@ -444,9 +448,11 @@ def names_text(rows: Sequence[GuestStatus]) -> str:
 
 
 def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
-    """All free queues, a line each: which card, which guests claim the queue, and what is wrong with any card."""
+    """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong."""
     if not status.free:
-        return "No queue is free: each one present is the host's or in a mediated device.\n"
+        found = "No queue is free: each one present is the host's or in a mediated device."
+        claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
+        return lines_text([*page.wrapped("", found), *(page.wrapped("", claim) if status.observed.queues else [])])
     cards = {card.adapter: card for card in status.observed.cards}
     claims = status.claims()
     heading = ["QUEUE", "CARD", "CLAIMED BY"]
@@ -467,7 +473,7 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
         ]
     least = ((2, 8), (3, 10))[: len(heading) - 2]
     lines = table_lines(heading, rows, page._replace(width=None) if wide else page, least)
-    them = "it" if len(status.free) == 1 else "them"
-    free = counted(len(status.free), "free queue")
-    total = f"{free}: neither a guest nor the host has {them}; {len(claims):,} claimed."
-    return lines_text([*lines, "", page.paint("bold", page.cut(total))])
+    count = len(status.free) - len(claims)
+    means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
+    total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
+    return lines_text([*lines, "", *(page.paint("bold", line) for line in page.wrapped("", total))])

@@ -12,6 +12,7 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import FileChange, Holdings
+from reconciler.planning.grid import CellState, grid_of
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
@@ -21,7 +22,7 @@ from reconciler.render.outcome_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_record import status_record
-from reconciler.render.status_text import guests_text, pool_text, status_text
+from reconciler.render.status_text import free_text, guests_text, pool_text, status_text
 from reconciler.render.table import Page
 from reconciler.render.text import Painter, Section, fitted, plain
 from reconciler.simulator.host import SimulatedHost
@@ -240,12 +241,30 @@ def test_without_drift_that_is_told() -> None:
 # Status --------------------------------------------------------------------------------------------------------------
 
 
-def test_free_queues_that_a_vm_will_get_are_counted_beside_the_others() -> None:
-    """A queue of an on-demand guest is free while its VM does not run, and is claimed nevertheless."""
+def test_a_status_and_a_matrix_count_the_same_free_queues() -> None:
+    """What an on-demand guest claims is not free, although no guest has it while its VM does not run."""
     b = guest("b", config([6], [0x47]), 2, activation=Activation.ON_DEMAND)
     made = make_plan(desired([b], GIVES_UP), observe(host()))
 
-    assert "(1 claimed): " in next(line for line in status_text(status_of(made)).splitlines() if "  free " in line)
+    line = next(line for line in status_text(status_of(made)).splitlines() if "  free " in line)
+    assert line == "  free        5 queues (1 more claimed): 05.0004, 05.0047, 06.0004, 07.0004, 07.0047"
+    assert free_text(status_of(made)).endswith(
+        "5 free queues: neither a guest nor the host has them, and no guest claims them; 1 more claimed.\n"
+    )
+    assert grid_of(made).counts[CellState.FREE] == 5
+
+
+def test_where_all_is_claimed_or_the_hosts_that_is_said() -> None:
+    """And that guests can claim what the host has."""
+    every = guest("b", config([5, 6, 7], [4, 0x47]), 2, activation=Activation.ON_DEMAND)
+    claimed = status_of(make_plan(desired([every], GIVES_UP), observe(host())))
+    of_host = status_of(make_plan(desired(), observe(host(pool=Matrix(ALL_IDS, ALL_IDS)))))
+
+    assert "  free        none (6 claimed)\n" in status_text(claimed)
+    assert free_text(of_host) == (
+        "No queue is free: each one present is the host's or in a mediated device.\n"
+        "A guest can claim queues of the host: the plan then takes them from the host pool.\n"
+    )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
