@@ -76,7 +76,7 @@ def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOpti
         _count_boot(file, request)
         return Exit.DONE
     if request == ("reset",):
-        say("reset" if reset(file) else "nothing to reset")
+        say("reset; its history is deleted" if reset(file) else "nothing to reset")
         request, devices = (), {}
     with opened_simulation(file, changes=bool(request)) as simulation:
         try:

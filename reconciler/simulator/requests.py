@@ -60,7 +60,7 @@ _SET: Final = Form("set", f"ADAPTER {_STATE}", "a card goes to stand-by or comes
 _DOMAINS: Final = Form("domains", "[usage=4,5,0x10-0x12] [control=4,5]", "the LPAR has these domains")
 
 FORMS: Final = (
-    Form("reset", "", "everything is as FILE says"),
+    Form("reset", "", "everything is as FILE says; its history is deleted"),
     _PLUG,
     Form("unplug", "ADAPTER", "a card goes"),
     _SET,
