@@ -19,7 +19,7 @@ from reconciler.cli.apply_progress import (
 from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import command_line, opened, require_host, state_of
+from reconciler.cli.open_host import command_line, opened, require_ap_bus, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish_applied
@@ -79,6 +79,7 @@ def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
     ID is the number of its generation, or the id that 'apply --id' gives it; left out, the apply that waits. It does
     not ask, and may be run again: what was rolled back before stays so. An apply that stays is not touched.
     """
+    require_ap_bus(host)
     require_host(host)
     return run_cancel(host, number)
 

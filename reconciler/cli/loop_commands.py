@@ -9,7 +9,7 @@ import click
 
 from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, require_host, state_of, wanted_source
+from reconciler.cli.open_host import opened, require_ap_bus, require_host, state_of, wanted_source
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
 from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
@@ -144,6 +144,7 @@ def suspend_command(
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
     _refuse_paths(host, guests)
+    require_ap_bus(host)
     require_host(host)
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
@@ -269,6 +270,8 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
     if guests and everything:
         raise click.UsageError("--all resumes the host and every guest; leave the names out")
     _refuse_paths(host, guests)
+    if not _is_any_suspended(host):
+        require_ap_bus(host)
     require_host(host)
     left = before = Suspensions(None, {})
 
@@ -300,6 +303,12 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
         say("error: the whole host is not suspended")
     _show_left(host, left, "still suspended" if ended else "suspended")
     return Exit.DONE if ended else Exit.FAILURE
+
+
+def _is_any_suspended(host: HostOptions) -> bool:
+    """Whether anything is suspended now."""
+    found = read_suspensions(state_of(host)[0]).at(time.time())
+    return bool(found.host or found.guests)
 
 
 def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:

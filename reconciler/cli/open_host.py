@@ -14,6 +14,7 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
 from reconciler.integrations.repositories import repository_above
+from reconciler.kernel import observe
 from reconciler.kernel.locks import Patience
 from reconciler.manifests.files import FILE_LIMIT, STDIN, find_files
 from reconciler.model.commands import ENFORCED, Here
@@ -68,6 +69,17 @@ def require_host(options: HostOptions) -> None:
         raise click.UsageError(
             f"--host {options.host}: nothing is known of such a Host here; known is {', '.join(sorted(known))}"
         )
+
+
+def require_ap_bus(options: HostOptions) -> None:
+    """Return if the host that `options` name has an AP bus: before records are kept of a host that is none.
+
+    Raises:
+        NoApBus: it has none; ``--simulate`` was probably forgotten.
+    """
+    if options.simulate is None:
+        with opened(options) as machine:
+            observe.require_ap_bus(machine.sysfs)
 
 
 def _last_applied_host(state: StateDirectory) -> str:

@@ -72,7 +72,7 @@ def observe(sysfs: Sysfs, like: Observed | None = None) -> Observed:
         except OSError as error:
             if error.errno not in _GONE:
                 raise UnreadableHost(f"cannot read the host: {error_text(error)}") from error
-            _require_ap_bus(sysfs)
+            require_ap_bus(sysfs)
         except ValueError as error:
             raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
     raise UnreadableHost("devices kept appearing and vanishing while the host was read; try again")
@@ -99,7 +99,12 @@ def look_again(sysfs: Sysfs, uuids: Container[str], abilities: Abilities) -> See
         raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
 
 
-def _require_ap_bus(sysfs: Sysfs) -> None:
+def require_ap_bus(sysfs: Sysfs) -> None:
+    """Return if the host behind `sysfs` has an AP bus.
+
+    Raises:
+        NoApBus: it has none, or cannot be read.
+    """
     try:
         sysfs.read(paths.APMASK)
     except OSError as error:

@@ -51,6 +51,14 @@ def kept(folder: Path) -> Path:
     return state.path
 
 
+def with_ap_bus(folder: Path) -> str:
+    """A sysfs root of which no more is there than says that the host has an AP bus."""
+    bus = folder / "sys/bus/ap"
+    bus.mkdir(parents=True)
+    (bus / "apmask").write_text(f"0x{'f' * 64}\n", encoding="utf-8")
+    return str(folder / "sys")
+
+
 def test_in_a_pipe_it_is_shown_once(tmp_path: Path) -> None:
     """For programs and for pagers."""
     path = kept(tmp_path)
@@ -118,7 +126,7 @@ def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.C
     )
     host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
     write_last_good(state, LastGood(Desired(host, guests, "d"), ""))
-    where = ["--state-dir", str(state.path), "--reason", "hand work"]
+    where = ["--sysfs", with_ap_bus(tmp_path), "--state-dir", str(state.path), "--reason", "hand work"]
     assert run(["suspend", "payment", *where]) == 64
     assert "there are: payments" in capsys.readouterr().err
     assert run(["suspend", "payments", "--for", "2d", *where]) == 0
@@ -148,7 +156,7 @@ def test_another_host_than_the_loop_watches_is_an_error(tmp_path: Path, capsys: 
 
 def test_what_is_suspended_and_resumed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Several guests in one phrase; where nothing is suspended, nothing is said to be resumed."""
-    where = ["--state-dir", str(kept(tmp_path))]
+    where = ["--sysfs", with_ap_bus(tmp_path), "--state-dir", str(kept(tmp_path))]
     reason = ["--reason", "hand work"]
     for words, expected in (
         (["resume"], "nothing is suspended, so there is nothing to resume\n"),
@@ -183,7 +191,7 @@ def test_guests_are_suspended_by_label(tmp_path: Path, capsys: pytest.CaptureFix
     )
     host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
     write_last_good(state, LastGood(Desired(host, guests, "d"), ""))
-    where = ["--state-dir", str(state.path), "--reason", "hand work"]
+    where = ["--sysfs", with_ap_bus(tmp_path), "--state-dir", str(state.path), "--reason", "hand work"]
 
     assert run(["suspend", "-l", "tenant=nobody", *where]) == 64
     assert "no guest has the label tenant=nobody; nothing is suspended" in capsys.readouterr().err

@@ -98,10 +98,10 @@ def test_no_suspension_ends_earlier_unless_that_is_asked_for(command: Command, n
 
 
 def test_a_guest_that_cannot_be_checked_is_suspended_with_a_note(command: Command) -> None:
-    """As on a host where nothing is applied yet, or where --simulate was forgotten; the directory is named."""
+    """As on a host where nothing is applied yet; the directory is named."""
     state = command.directory / "new"
 
-    ran = command.bare("suspend", "gest1", "--reason", "x", "--state-dir", str(state))
+    ran = on_host(command, "suspend", "gest1", "--reason", "x", "--state-dir", str(state))
 
     assert (ran.code, ran.out) == (0, "guest gest1: suspended until it is resumed\n")
     note = " ".join(ran.err.split())
@@ -117,3 +117,35 @@ def test_what_is_not_suspended_is_said_in_a_sentence(command: Command) -> None:
 
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == "error: guest 'guest1' is not suspended\nnote: nothing is suspended\n"
+
+
+NO_BUS = ("--sysfs", "nowhere", "--state-dir", "kept")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["suspend guest1 --reason move", "suspend --reason move", "resume guest1", "resume --all", "cancel deploy-42"],
+)
+def test_nothing_is_recorded_where_there_is_no_ap_bus(
+    command: Command, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """The guest that is meant is on another host, mostly a simulated one: the command for that is shown."""
+    monkeypatch.chdir(command.directory)
+
+    ran = command.bare(*shlex.split(line), *NO_BUS)
+
+    assert (ran.code, ran.out, Path("kept").exists()) == (1, "", False)
+    assert "error: no AP bus here " in ran.err
+    (offer,) = offered(ran)
+    assert sorted(offer) == sorted([*shlex.split(line), "--simulate", "FILE", "--state-dir", "kept"])
+
+
+def test_what_is_suspended_is_resumed_also_where_the_ap_bus_is_gone(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its record is changed."""
+    monkeypatch.chdir(command.directory)
+    kept = ("--sysfs", "nowhere", "--state-dir", "simulated-host.yaml.state")
+
+    assert command.bare("resume", "guest1", *kept).out == "guest guest1: resumed\n"
+    assert "error: no AP bus here " in command.bare("resume", "guest1", *kept).err
