@@ -214,6 +214,8 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         meant = ((*action, *others),) if names[0] in _ALIKE else ()
         tried = (_known_and_working(root, words) for words in (*meant, (*names, *around), action))
         return next(filter(None, tried), None)
+    if error.option_name == "--observed" and names[0] in {"status", "matrix"}:
+        return _known_and_working(root, ("plan", *said))
     if found := _known_and_working(root, (*names, *said)):
         return found
     if word in _PLANNING and names[0] in {"plan", "apply", "watch"}:

@@ -383,3 +383,12 @@ def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path)
     assert (stdin.code, "reconcile plan --out PLANFILE" in stdin.err) == (64, True), stdin.err
     assert (missing.code, "reconcile apply --yes -f missing.yaml" in missing.err) == (64, True), missing.err
     assert f"reconcile apply {saved}" in word.err
+
+
+@pytest.mark.parametrize("name", ["status", "matrix"])
+def test_a_record_of_a_host_is_planned_for(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A status and a matrix read a host that is there."""
+    ran = example("three-guests", tmp_path, capsys).bare(name, "--observed", "z4.json")
+
+    assert ran.code == 64
+    assert "No such option '--observed'. Did you mean: reconcile plan --observed z4.json" in ran.err
