@@ -187,7 +187,8 @@ def _not_understood(words: Sequence[str]) -> str:
     if verb in verbs:
         return f"cannot understand {' '.join(words)!r}; write: {FORMS[verbs.index(verb)]}"
     near = get_close_matches(verb.lower(), verbs, n=1)
-    meant = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(verbs)}"
+    there = f"there are: {', '.join(verbs)}"
+    meant = f"did you mean {near[0]!r}? Write: {FORMS[verbs.index(near[0])]}" if near else there
     return f"unknown request {' '.join(words)!r}; {meant}"
 
 

@@ -162,7 +162,8 @@ def test_every_example_gives_valid_logs_and_annotations(
     log, lines = command(verb, "-o", "sarif"), command(verb, "-o", "github")
 
     assert (code, code) == (log.code, lines.code)
-    expected = json.loads(command("validate", "-o", "json").out)["problems"]
+    found = json.loads(command("validate", "-o", "json").out)["problems"]
+    expected = [one for one in found if one["severity"] != "note"]  # a note is about the run of one command
     assert {one["id"] for one in expected} <= {one["ruleId"] for one in results(log.out)}
     ids = [properties["title"] for kind, properties, _ in commands(lines.out) if kind != "notice"]
     assert {one["id"] for one in expected} <= {*ids}
@@ -223,4 +224,5 @@ def test_files_are_named_from_the_repository_also_below_its_root(
     monkeypatch.chdir(command.directory)
     ran = Command(command.directory, capsys).bare("validate", "-o", "github", "-f", ".")
 
-    assert {"invalid/guests.yaml"} == {properties["file"] for _, properties, _ in commands(ran.out)}
+    found = [properties for kind, properties, _ in commands(ran.out) if kind != "notice"]
+    assert {"invalid/guests.yaml"} == {properties["file"] for properties in found}
