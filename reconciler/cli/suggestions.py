@@ -98,6 +98,8 @@ def without_place(context: click.Context) -> str:
     if "file" in names and all(map(os.path.exists, files)):
         given = {"file": (*context.params["file"], *files), "planfile": None}
         return f"Manifests are named with -f: {changed_line(context, **given)}"
+    if context.command.name == "observe" and len(words) == 1 and not context.params["out"]:
+        return f"A record is written with --out: {changed_line(context, out=words[0])}"
     may_be_host = len(words) == 1 and may_name_a_host(words[0])
     if context.command.name in _OF_ONE_HOST and may_be_host and not context.params["host_name"]:
         return f"If it is the name of a Host: {changed_line(context, host_name=words[0])}"

@@ -392,3 +392,10 @@ def test_a_record_of_a_host_is_planned_for(name: str, tmp_path: Path, capsys: py
 
     assert ran.code == 64
     assert "No such option '--observed'. Did you mean: reconcile plan --observed z4.json" in ran.err
+
+
+def test_the_file_of_a_record_is_named_with_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not left out, as that would print the record."""
+    ran = example("three-guests", tmp_path, capsys).bare("observe", "z4.json")
+
+    assert (ran.code, "reconcile observe --out z4.json" in ran.err) == (64, True), ran
