@@ -122,6 +122,8 @@ def _option(option: click.Option, value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):  # the labels of one option
+        return ",".join(f"{key}={label}" for key, label in value)
     return _duration(value) if isinstance(value, float) else str(value)
 
 

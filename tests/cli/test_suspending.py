@@ -149,3 +149,13 @@ def test_what_is_suspended_is_resumed_also_where_the_ap_bus_is_gone(
 
     assert command.bare("resume", "guest1", *kept).out == "guest guest1: resumed\n"
     assert "error: no AP bus here " in command.bare("resume", "guest1", *kept).err
+
+
+def test_labels_are_printed_as_they_are_typed(command: Command, tmp_path: Path) -> None:
+    """In the command with which a simulated host is meant."""
+    labels = ("-l", "tenant=payments,site=a b", "-l", "x=1")
+    state = ("--sysfs", str(tmp_path / "nothing"), "--state-dir", str(tmp_path / "state"))
+
+    (line,) = (one for one in offered(command.bare("suspend", *labels, "--reason", "x", *state)) if "-l" in one)
+
+    assert [line[place + 1] for place, word in enumerate(line) if word == "-l"] == [*labels[1::2]]
