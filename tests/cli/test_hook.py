@@ -652,7 +652,7 @@ def test_a_simulated_vm_whose_guest_has_no_device_yet(libvirt: Libvirt) -> None:
 
     said = "day-shift is on-demand and has no device now: libvirt's hook makes it when the VM starts."
     assert (started.code, said in " ".join(started.err.split())) == (64, True), started
-    assert (stopped.code, "no VM has the device of day-shift open" in stopped.err) == (64, True), stopped
+    assert (stopped.code, "day-shift: no VM has its device open" in stopped.err) == (64, True), stopped
 
 
 def test_two_idle_devices_on_one_queue_are_separated_as_the_help_says(libvirt: Libvirt) -> None:

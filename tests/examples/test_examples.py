@@ -154,7 +154,7 @@ def test_invalid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ran.code == 3
     assert [line for line in ran.err.splitlines() if line.startswith("error")] != []
-    assert ran.err.rstrip().endswith("3 errors")
+    assert ran.err.rstrip().endswith("3 errors, 1 note")
 
 
 def test_refused_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,7 +85,7 @@ def test_help_messages_and_the_page_have_the_same_requests() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("plgu 9", "unknown request 'plgu 9'; did you mean 'plug'?"),
+        ("plgu 9", "unknown request 'plgu 9'; did you mean 'plug'? Write: " + str(FORMS[1])),
         ("tea", f"unknown request 'tea'; there are: {', '.join(form.verb for form in FORMS)}"),
         (
             "set 9",
