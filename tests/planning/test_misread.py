@@ -183,3 +183,10 @@ def test_a_queue_that_is_not_there_may_be_meant_in_decimal(queue: str, meant: st
     read = decimal_queue(Queue(adapter, domain), found())
 
     assert (read and str(read)) == meant
+
+
+def test_where_no_id_has_two_digits_in_any_base_nothing_is_doubtful() -> None:
+    """On a host with the first few adapters and domains."""
+    host = observe(SimulatedHost(hardware([5, 6], [4])))
+
+    assert [*suspects(make_plan(desired([guest("a", config([5], [47]), 1)]), host))] == []
