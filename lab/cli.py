@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     action = _add(actions, "run", "boot, run a command, power off", _run)
     action.add_argument("--kernel", default="6.12", choices=KERNELS, help="(%(default)s)")
     action.add_argument("--hardware", type=Path, help="JSON or YAML description of adapters and domains")
-    action.add_argument("--files", type=Path, metavar="DIR", help="what the guest finds in /work")
+    action.add_argument("--files", type=Path, metavar="DIR", help="what the guest finds in /job")
     action.add_argument("--results", type=Path, metavar="DIR", help="where to put what is left in /results")
     action.add_argument("--run-dir", type=Path, metavar="DIR", help="where logs and the control socket are kept")
     action.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="(%(default)s)")

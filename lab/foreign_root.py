@@ -9,7 +9,7 @@ from typing import Final
 
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
 _LINKS: Final = {"usr/bin/sh": "dash", "usr/bin/awk": "gawk"}
-_DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "work", "etc")
+_DIRECTORIES: Final = ("dev", "proc", "sys", "run", "tmp", "job", "etc")
 _FILES: Final = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n"}
 
 

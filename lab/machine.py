@@ -15,9 +15,9 @@ from lab.cache import Cache
 from lab.control import Control
 from lab.emulator import SYMBOLS, Emulator
 from lab.gdb_remote import GdbRemote, GuestEnded
+from lab.job_disk import extract_results, make_disk, write_job_disk
 from lab.kernels import write_initramfs
 from lab.streams import Listener, Output, Requests, Stream
-from lab.work_disk import extract_results, make_disk, write_work_disk
 
 _PORTS: Final = ("control", "stdout", "stderr", "results")
 _PROBE_SECONDS: Final = 120
@@ -34,8 +34,8 @@ class Job(NamedTuple):
     """What a guest is to do.
 
     Attributes:
-        command: shell command line, run as root in ``/work``.
-        files: by name below ``/work``, what is copied there.
+        command: shell command line, run as root in ``/job``.
+        files: by name below ``/job``, what is copied there.
         results: where to put what the command leaves in ``/results``; None for nowhere.
         seconds: how long the whole run may take.
         load_modules: whether kvm, vfio_ap and zcrypt_cex4 are loaded before.
@@ -92,7 +92,7 @@ class Machine:
             GuestFailed: it did not end in time, or without a status.
             OSError: QEMU cannot be started, or a file or socket not be made.
         """
-        write_work_disk(self._path("work.tar"), job.command, job.files)
+        write_job_disk(self._path("job.tar"), job.command, job.files)
         write_initramfs(self._path("initramfs"), self._kernel.initramfs)
         if job.disk is not None and not job.disk.exists():
             make_disk(job.disk)
@@ -119,7 +119,7 @@ class Machine:
             *qemu.debugger(run.descriptors["debugger"]),
             *qemu.kernel(self._kernel.image, self._path("initramfs"), load + job.parameters),
             *qemu.disk("root", job.root or self._cache.guest_system(self._kernel.facts().suite)),
-            *qemu.disk("work", self._path("work.tar")),
+            *qemu.disk("job", self._path("job.tar")),
             *(qemu.disk("kept", job.disk, writable=True) if job.disk else ()),
             *qemu.ports({name: run.descriptors[name] for name in _PORTS}),
         ]

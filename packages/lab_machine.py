@@ -15,9 +15,9 @@ from lab.ap_hardware import ApHardware
 from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 from lab.foreign_root import ProgramFailed
 from lab.guest_system import write_image
+from lab.job_disk import make_disk
 from lab.machine import GuestFailed, Job, Machine
 from lab.packages import GUEST_ARCHITECTURE, PackageError, Suite, first_to_be_had, host_mirror
-from lab.work_disk import make_disk
 from packages.source import BuildFailed, run
 from packages.unpacked_system import unpack_system
 from packages.virtual_machine import MASKED, Boot, last_lines, mask_units

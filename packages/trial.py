@@ -26,7 +26,7 @@ class Machine(Protocol):
     """A machine that keeps its disk from boot to boot."""
 
     def boot(self, command: str, files: Mapping[str, Path], seconds: float) -> Boot:
-        """Boot, run `command` with `files` in ``/work``, power off; raises `BuildFailed` where it does not end so."""
+        """Boot, run `command` with `files` in ``/job``, power off; raises `BuildFailed` where it does not end so."""
 
 
 def run_trial(machine: Machine, repository: Repository, work: Path, seconds: float, report: Report) -> None:
@@ -47,7 +47,7 @@ def run_trial(machine: Machine, repository: Repository, work: Path, seconds: flo
     for stage in STAGES:
         words = f"{stage} '{repository.previous}' '{repository.new}'"
         try:
-            boot = machine.boot(f"sh /work/guest/story {words}", files, seconds)
+            boot = machine.boot(f"sh /job/guest/story {words}", files, seconds)
         except BuildFailed as error:
             report.add(f"{stage} boot", str(error), ok=False)
             return

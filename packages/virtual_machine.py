@@ -154,20 +154,20 @@ class VirtualMachine:
         """Boot, run the shell command line `command` as root, power off.
 
         Args:
-            command: it finds `files` in ``/work``.
+            command: it finds `files` in ``/job``.
             files: by name, what is there.
             seconds: how long everything may take.
 
         Raises:
             BuildFailed: the machine did not get to the end in that time.
         """
-        work, console, said = (self._folder / name for name in ("work.tar", "console.log", "report.log"))
+        work, console, said = (self._folder / name for name in ("job.tar", "console.log", "report.log"))
         with tarfile.open(work, "w") as archive:
             for name, path in {**files, "guest/simulator": self._simulator}.items():
-                archive.add(path, f"work/{name}")
+                archive.add(path, f"job/{name}")
             text = self._folder / "command"
             text.write_text(f"{command}\n", encoding="utf-8")
-            archive.add(text, "work/command")
+            archive.add(text, "job/command")
         begun = time.monotonic()
         log = self._folder / "qemu.log"
         with log.open("w", encoding="utf-8") as stream:

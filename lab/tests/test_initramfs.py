@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from lab.job_disk import GUEST
 from lab.kernels import initramfs, write_initramfs
-from lab.work_disk import GUEST
 
 
 def test_the_initramfs_has_what_init_needs(tmp_path: Path) -> None:

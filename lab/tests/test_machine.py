@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab import qemu
+from lab.job_disk import GUEST, extract_results, make_disk, write_job_disk
 from lab.machine import printed_symbols
-from lab.work_disk import GUEST, extract_results, make_disk, write_work_disk
 
 
 def archive_of(**files: bytes) -> bytes:
@@ -51,10 +51,10 @@ def test_a_comma_in_a_path_is_no_separator() -> None:
 
 def test_disks_are_read_only_and_found_by_serial_number() -> None:
     """Many runs share the guest system."""
-    drive, device = qemu.disk("work", Path("/x"))[1::2]
+    drive, device = qemu.disk("job", Path("/x"))[1::2]
 
     assert "readonly=on" in drive
-    assert "serial=work" in device
+    assert "serial=job" in device
 
 
 def test_a_disk_that_keeps_changes_can_be_written() -> None:
@@ -78,23 +78,23 @@ def test_symbols_are_read_from_the_console() -> None:
     assert printed_symbols(console) == {"illegal_op": 0x1234AB, "other": 0x10}
 
 
-def test_the_work_disk_has_scripts_command_and_files(tmp_path: Path) -> None:
+def test_the_job_disk_has_scripts_command_and_files(tmp_path: Path) -> None:
     """Everything belongs to root, wherever it came from."""
     files = tmp_path / "files"
     (files / "__pycache__").mkdir(parents=True)
     (files / "one.txt").write_text("1", encoding="utf-8")
     (files / "__pycache__/one.pyc").touch()
 
-    write_work_disk(tmp_path / "work.tar", "echo hello", {"sub": files})
+    write_job_disk(tmp_path / "job.tar", "echo hello", {"sub": files})
 
-    with tarfile.open(tmp_path / "work.tar") as archive:
+    with tarfile.open(tmp_path / "job.tar") as archive:
         entries = {entry.name: entry for entry in archive}
         command = archive.extractfile("lab/command")
         assert command is not None
         assert command.read() == b"echo hello\n"
-    assert {"lab/run", "lab/lab.service", "usr/local/bin/aphw", "work/sub/one.txt"} <= set(entries)
+    assert {"lab/run", "lab/lab.service", "usr/local/bin/aphw", "job/sub/one.txt"} <= set(entries)
     assert not any("__pycache__" in name for name in entries)
-    assert {(entry.uid, entry.uname) for name, entry in entries.items() if name.startswith("work/")} == {(0, "root")}
+    assert {(entry.uid, entry.uname) for name, entry in entries.items() if name.startswith("job/")} == {(0, "root")}
     assert entries["lab/run"].mode & 0o111
 
 

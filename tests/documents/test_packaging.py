@@ -250,11 +250,11 @@ def test_the_story_of_an_installation_has_every_stage() -> None:
 
 
 def test_units_of_the_machine_that_boots_run_what_is_there() -> None:
-    """What they name in /work/guest is in the archive of each boot."""
+    """What they name in /job/guest is in the archive of each boot."""
     named = {
         name
         for file in [*GUEST.glob("*.service"), GUEST / "modprobe.conf"]
-        for name in re.findall(r"/work/guest/([\w-]+)", file.read_text(encoding="utf-8"))
+        for name in re.findall(r"/job/guest/([\w-]+)", file.read_text(encoding="utf-8"))
     }
 
     assert named == {"simulated-host"}

@@ -49,7 +49,7 @@ class Installation(NamedTuple):
     compiled: Path
 
     def files(self) -> dict[str, Path]:
-        """By name below ``/work``; ``site.tar`` has byte code, ``sources.tar`` has none."""
+        """By name below ``/job``; ``site.tar`` has byte code, ``sources.tar`` has none."""
         name = "site.tar" if self.site == self.compiled else "sources.tar"
         return {name: self.site, "strace.tar": self.strace, "prepare_guest.sh": _HERE / "prepare_guest.sh"}
 

@@ -13,22 +13,22 @@ KEPT_DISK: Final = "512M"
 """Size of a disk that is kept; what is not used takes no room."""
 
 
-def write_work_disk(path: Path, command: str, files: Mapping[str, Path]) -> None:
+def write_job_disk(path: Path, command: str, files: Mapping[str, Path]) -> None:
     """Write the archive: the lab's scripts, the shell command line `command`, and `files`.
 
     Args:
         path: the archive.
         command: what the guest runs.
-        files: by name below ``/work``, the file or directory that is copied there.
+        files: by name below ``/job``, the file or directory that is copied there.
     """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
-        archive.addfile(_entry("work", tarfile.DIRTYPE))
+        archive.addfile(_entry("job", tarfile.DIRTYPE))
         _add_script(archive, "lab/command", f"{command}\n".encode())
         for name in ("run", "lab.service", "modprobe.conf"):
             _add_script(archive, f"lab/{name}", (GUEST / name).read_bytes())
         _add_script(archive, "usr/local/bin/aphw", (GUEST / "aphw").read_bytes())
         for name, source in sorted(files.items()):
-            archive.add(source, f"work/{name}", filter=_as_root)
+            archive.add(source, f"job/{name}", filter=_as_root)
 
 
 def make_disk(path: Path, size: str = KEPT_DISK) -> None:
