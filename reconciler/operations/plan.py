@@ -387,30 +387,30 @@ _MOST_ALIKE: Final = 5
 
 def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Problem]:
     if found.host:
-        yield _suspension("the whole host is", found.host, (), differs=False)
+        yield _suspension("the whole host", found.host, (), differs=False)
     alike: dict[tuple[Suspension, bool], list[str]] = {}
     for name, one in sorted(found.guests.items()):
         alike.setdefault((one, name in differing), []).append(name)
     for (one, differs), names in alike.items():
         if len(names) > _MOST_ALIKE:
-            problem = _suspension(f"{len(names):,} guests are", one, (), differs=differs)
+            problem = _suspension(f"{len(names):,} guests", one, (), differs=differs, many=True)
             yield problem._replace(details=(several(names, _MOST_ALIKE),), advice=STATUS)
         elif len(names) > 1:
             quoted = ", ".join(f"'{name}'" for name in names)
-            yield _suspension(f"guests {quoted} are", one, tuple(names), differs=differs)
+            yield _suspension(f"guests {quoted}", one, tuple(names), differs=differs, many=True)
         else:
-            yield _suspension(f"guest '{names[0]}' is", one, tuple(names), differs=differs)
+            yield _suspension(f"guest '{names[0]}'", one, tuple(names), differs=differs)
 
 
-def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool) -> Problem:
-    if whose.endswith(" are"):
-        left, them, difference = "them as they are", "them", "; they are not as their manifests say"
+def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool, many: bool = False) -> Problem:
+    if many:
+        are, left, them, difference = "are", "them as they are", "them", "; they are not as their manifests say"
     else:
-        left, them, difference = "it as it is", "it", "; it is not as its manifest says"
+        are, left, them, difference = "is", "it as it is", "it", "; it is not as its manifest says"
     return Problem(
         "suspended",
         Severity.WARNING,
-        f"{whose} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
+        f"{whose} {are} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
         help=f"The loop leaves {left}; an apply changes {them} only with --allow-suspended. "
         "Once the reason is gone, end the suspension.",
         advice=resume(names),

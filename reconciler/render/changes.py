@@ -91,12 +91,31 @@ def write_total(plan: Plan) -> int:
     return sum(len(writes_of(planned.step, plan.abilities)) for planned in plan.steps)
 
 
+class Summary(NamedTuple):
+    """A sentence on what is to do, and how the host stands where that is nothing.
+
+    Attributes:
+        text: the sentence.
+        still: how the host stands, as the beginning of a sentence; empty where there is something to do.
+    """
+
+    text: str
+    still: str = ""
+
+
 def summary_text(plan: Plan, where: str = " above") -> str:
     """The plan in one line; `where` its errors are shown, behind ``the errors``: empty where that is not known."""
+    return summary_of(plan, where).text
+
+
+def summary_of(plan: Plan, where: str = " above") -> Summary:
+    """The same with how the host stands."""
     if not plan.is_valid:
-        return f"No plan: fix the errors{where}, then run again."
-    if not plan.changes:
-        return _nothing_text(plan)
+        return Summary(f"No plan: fix the errors{where}, then run again.")
+    return Summary(_changes_text(plan)) if plan.changes else _nothing(plan)
+
+
+def _changes_text(plan: Plan) -> str:
     counts = counts_of(plan)
     pool = ["host pool changes"] if plan.pool != plan.observed.pool else []
     parts = [
@@ -128,12 +147,11 @@ class Waiting(NamedTuple):
     text: str
     steps: tuple[str, ...]
 
-    def beside(self, summary: str) -> str:
-        """`summary`, a sentence on how the host stands, with what waits: then it is not true that nothing is to do."""
-        if not summary.startswith(("Nothing to do", "In sync")):
-            return f"{summary} {self.text[0].upper()}{self.text[1:]}."
-        stands = summary.removeprefix("Nothing to do: ").removesuffix(".")
-        return f"{f'The {stands[4:]}' if stands.startswith('the ') else stands}, but {self.text}."
+    def beside(self, summary: Summary) -> str:
+        """`summary` with what waits: then it is not true that nothing is to do."""
+        if summary.still:
+            return f"{summary.still}, but {self.text}."
+        return f"{summary.text} {self.text[0].upper()}{self.text[1:]}."
 
 
 def _consents_text(plan: Plan) -> str:
@@ -162,17 +180,24 @@ def few_text(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_MOST_NAMED])}{', …' if len(names) > _MOST_NAMED else ''}"
 
 
-def _nothing_text(plan: Plan) -> str:
+def _nothing(plan: Plan) -> Summary:
     if plan.targets is not None:
         verb = "is as its manifest says" if len(plan.targets) == 1 else "are as their manifests say"
-        return f"Nothing to do: {few_text(plan.targets)} {verb}."
+        still = f"{few_text(plan.targets)} {verb}"
+        return Summary(f"Nothing to do: {still}.", still)
     withheld = sorted(plan.withheld.values())
     if not withheld:
-        return "Nothing to do: the host is as the manifests say."
-    return (
+        return nothing_where_the_host_is("as the manifests say")
+    still = (
         f"Nothing to do but for {counted(len(withheld), 'suspended guest')}: {few_text(withheld)}; "
-        "all else is as the manifests say."
+        "all else is as the manifests say"
     )
+    return Summary(f"{still}.", still)
+
+
+def nothing_where_the_host_is(as_it_is: str) -> Summary:
+    """What to say of a host that is `as_it_is`: ``as the manifests say``."""
+    return Summary(f"Nothing to do: the host is {as_it_is}.", f"The host is {as_it_is}")
 
 
 def file_change(change: FileChange) -> Change:

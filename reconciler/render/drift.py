@@ -7,7 +7,7 @@ from reconciler.model.commands import DRIFT, NOWHERE, PLAN, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Cause, Plan
-from reconciler.render.changes import Waiting, few_text, summary_text
+from reconciler.render.changes import Summary, Waiting, few_text, summary_of
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record, rolled_back_record
 from reconciler.render.plan_text import changes_section, ending_lines, files_section, heading_text, rollback_section
@@ -69,27 +69,27 @@ def drift_text(
     return lines_text([*head, *lines, *summary])
 
 
-def _summary(plan: Plan) -> str:
+def _summary(plan: Plan) -> Summary:
     if not plan.is_valid:
-        return summary_text(plan)
+        return summary_of(plan)
     if differing := _differing(plan):
-        verb = "differs" if len(differing) == 1 and not differing[0].endswith("s") else "differ"
+        verb = "differs" if sum(differing.values()) == 1 else "differ"
         lead = "No drift, but a rollback" if plan.causes == {Cause.UNDONE} else "Drift"
         names = plan.suspended_names
         suspended = f" Suspended: {few_text(names)}." if names else ""
-        return f"{lead}: {_joined(differing)} {verb} from the manifests.{suspended}"
+        return Summary(f"{lead}: {_joined([*differing])} {verb} from the manifests.{suspended}")
     if plan.files:
-        return "Drift: the host would boot into something else; the running host is in sync."
-    return "In sync."
+        return Summary("Drift: the host would boot into something else; the running host is in sync.")
+    return Summary("In sync.", "In sync")
 
 
-def _differing(plan: Plan) -> list[str]:
-    """What differs: the host pool, how many guests, and how many devices that are to go and belong to none."""
+def _differing(plan: Plan) -> dict[str, int]:
+    """What differs, and how many that are: the host pool, guests, and devices that are to go and belong to none."""
     changed = [one for one in plan.guests if one.changes]
     guests = sum(one.guest is not None or one.name != one.uuid for one in changed)
     counts = ((guests, "guest"), (len(changed) - guests, "device"))
-    pool = ["the host pool"] if plan.pool != plan.observed.pool else []
-    return [*pool, *(counted(count, noun) for count, noun in counts if count)]
+    pool = {"the host pool": 1} if plan.pool != plan.observed.pool else {}
+    return {**pool, **{counted(count, noun): count for count, noun in counts if count}}
 
 
 def _joined(parts: Sequence[str]) -> str:

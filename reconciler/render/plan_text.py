@@ -20,6 +20,7 @@ from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, PlannedStep
 from reconciler.render.changes import (
     Change,
     Hunk,
+    Summary,
     Waiting,
     config_text,
     file_change,
@@ -29,6 +30,7 @@ from reconciler.render.changes import (
     hunk_lines,
     plural,
     pool_change,
+    summary_of,
     summary_text,
 )
 from reconciler.render.diagnostics import problem_text
@@ -54,7 +56,7 @@ def plan_text(
         waiting: the apply that waits to be confirmed; None where none does.
     """
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
-    summary = ending_lines(summary_text(plan), waiting, page)
+    summary = ending_lines(summary_of(plan), waiting, page)
     room = None if most is None else most - len([*head, "the whole plan", "", *summary])
     lines, is_cut = fitted(list(_sections(plan, page)), room)
     if is_cut and whole:
@@ -62,9 +64,9 @@ def plan_text(
     return lines_text([*head, *lines, *summary])
 
 
-def ending_lines(summary: str, waiting: Waiting | None, page: Page, steps: Sequence[str] = ()) -> list[str]:
+def ending_lines(summary: Summary, waiting: Waiting | None, page: Page, steps: Sequence[str] = ()) -> list[str]:
     """The `summary` of a plan or of drift, with what is `waiting` to be confirmed, and the commands to run next."""
-    text, first = (waiting.beside(summary), waiting.steps) if waiting else (summary, ())
+    text, first = (waiting.beside(summary), waiting.steps) if waiting else (summary.text, ())
     nexts = [line for step in (*first, *steps) for line in page.with_remark(f"  next: {step}")]
     return [*page.wrapped("", text, style="bold"), *nexts]
 

@@ -10,7 +10,16 @@ from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.pending import Pending, pending_hardware
 from reconciler.planning.status import GuestState, GuestStatus, QueueStatus, Source, Status
-from reconciler.render.changes import Waiting, config_text, few_text, plural, sees_text, summary_text
+from reconciler.render.changes import (
+    Summary,
+    Waiting,
+    config_text,
+    few_text,
+    nothing_where_the_host_is,
+    plural,
+    sees_text,
+    summary_of,
+)
 from reconciler.render.drift import at_boot_text
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
@@ -87,10 +96,9 @@ def status_text(
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += _note_lines(status, shown and shown.rows, page)
-    summary = _summary(status)
-    if waiting:
-        summary[-1] = waiting.beside(summary[-1])
-    lines += [line for one in summary for line in page.wrapped("", one, style="bold")]
+    counts, summary = _summary(status)
+    ending = waiting.beside(summary) if waiting else summary.text
+    lines += [line for one in (*counts, ending) for line in page.wrapped("", one, style="bold")]
     every = (*(waiting.steps if waiting else ()), *steps, *_steps(status, rows, here))
     lines += [line for step in every for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
@@ -308,18 +316,20 @@ _SO_MANY: Final[Mapping[GuestState, str]] = {
 """What a state is called behind a number of guests, where its name is no adjective."""
 
 
-def _summary(status: Status) -> list[str]:
+def _summary(status: Status) -> tuple[list[str], Summary]:
+    """What there is to look at, and how the host stands."""
     bad = [one.state for one in status.rows if not one.state.is_good]
     states = ", ".join(f"{bad.count(state):,} {_SO_MANY.get(state, state)}" for state in GuestState if state in bad)
     counts = [f"{len(bad):,} of {counted(len(status.rows), 'guest')} to look at: {states}."] if bad else []
     if status.plan is None:
-        return counts or [f"{counted(len(status.rows), 'guest')}."] if status.rows else ["No mediated devices."]
+        guests = f"{counted(len(status.rows), 'guest')}." if status.rows else "No mediated devices."
+        return [], Summary(*(counts or [guests]))
     if status.plan.changes or not status.plan.is_valid or status.compared.source is Source.MANIFESTS:
-        return [*counts, summary_text(status.plan)]
-    as_it_is = f"the host is as {_AS[status.compared.source]}."
+        return counts, summary_of(status.plan)
+    nothing = nothing_where_the_host_is(f"as {_AS[status.compared.source]}")
     if status.compared.is_invalid_here:
-        return [*counts, as_it_is.capitalize(), "The manifests in this directory cannot be used."]
-    return [*counts, f"Nothing to do: {as_it_is}"]
+        return [*counts, f"{nothing.still}."], Summary("The manifests in this directory cannot be used.")
+    return counts, nothing
 
 
 _AS: Final = {
