@@ -84,11 +84,6 @@ def _is_range(first: str, last: str) -> bool:
     return all(re.fullmatch(_ONE_ID, end) for end in (first, last)) and _number(first) <= _number(last)
 
 
-def ids_text(ids: IdSet) -> list[str]:
-    """`ids` as a manifest has them: hex, as few entries as possible, for example ``["0x04-0x06", "0x47"]``."""
-    return [f"0x{one:02x}" if one == last else f"0x{one:02x}-0x{last:02x}" for one, last in ids.ranges()]
-
-
 def why_not_an_id(value: Data) -> NotAnId:
     """What is wrong with `value`, which the schemas do not accept as an id."""
     match value:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.manifests.ids_text import ids_text
 from reconciler.manifests.schema import API_VERSION
 from reconciler.model.desired import Activation, GivenUp, Persistence
 from reconciler.model.ids import IdSet
@@ -125,7 +124,7 @@ def _comments(notes: Iterable[str], width: int = _WIDTH) -> list[str]:
 
 
 def _list(ids: IdSet) -> str:
-    return f"[{', '.join(ids_text(ids))}]"
+    return f"[{', '.join(ids.in_hex())}]"
 
 
 def _scalar(text: str) -> str:

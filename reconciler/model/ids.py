@@ -108,6 +108,10 @@ class IdSet:
             base += skip + length
         return runs
 
+    def in_hex(self) -> list[str]:
+        """As manifests have ids: hex, as few entries as possible, for example ``["0x04-0x06", "0x47"]``."""
+        return [f"0x{one:02x}" if one == last else f"0x{one:02x}-0x{last:02x}" for one, last in self.ranges()]
+
     def text(self, noun: str) -> str:
         """With what they are, for a sentence: ``adapter 0x05 (5)``, ``domains 0x04-0x05 (4-5)``."""
         return f"{noun}{'' if len(self) == 1 else 's'} {self}"

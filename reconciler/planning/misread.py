@@ -137,8 +137,7 @@ def _note(found: tuple[WrittenIds, ...], whose: str, there: IdSet) -> str:
 
 
 def _hex(ids: IdSet) -> str:
-    runs = (f"0x{first:02x}" if first == last else f"0x{first:02x}-0x{last:02x}" for first, last in ids.ranges())
-    return several(runs, _MOST_IDS)
+    return several(ids.in_hex(), _MOST_IDS)
 
 
 def _decimal(ids: IdSet) -> str:

@@ -236,7 +236,7 @@ class PlannedStep(NamedTuple):
 
 
 class Misread(NamedTuple):
-    """Ids of some manifests that may have been meant in hex.
+    """Ids of some manifests that may have been meant in the other base, decimal or hex.
 
     Attributes:
         guests: the names of the guests whose manifests have them; none where it is the Host.
@@ -295,7 +295,7 @@ class Plan(NamedTuple):
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.
         notes: what is worth knowing about the plan itself, a sentence each.
-        misread: ids that may have been meant in hex; their sentences are among the notes.
+        misread: ids that may have been meant in the other base; their sentences are among the notes.
         texts: digest of the text of the manifests, comments included; empty where none were read.
         targets: the names of the guests that were chosen, ascending; None where the plan is not partial.
         unread: what it should rest on and could not be read; where there is anything, it cannot be saved.
