@@ -4,6 +4,7 @@ The daemon's directories are empty, and its ``/sys`` is a simulated host's.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,7 @@ mount --bind "$1/etc" /etc/libvirt
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/group" /etc/group
 mount --rbind "$2" /sys
+[ -z "$3" ] || mount -t tmpfs tmpfs "$3"
 exec setpriv --pdeathsig TERM libvirtd --timeout 60 >"$1/log" 2>&1
 """
 
@@ -119,6 +121,15 @@ def emulator() -> list[str] | None:
         return [installed]
     words = machine(root)
     return words[3 : words.index("-M")] if (root / "usr/bin" / _EMULATOR).exists() else None
+
+
+def _modules_of_another_qemu() -> str:
+    """The folder of the system's QEMU modules where the emulator is the lab's; '' where there is none.
+
+    A QEMU looks there whatever it was started as, and is ended by a module of another build.
+    """
+    folder = Path("/usr/lib", f"{platform.machine()}-linux-gnu", "qemu")
+    return str(folder) if not shutil.which(_EMULATOR) and folder.is_dir() else ""
 
 
 class Daemon:
@@ -168,6 +179,7 @@ def daemon(folder: Path, sysfs: Path) -> Iterator[Daemon]:
     program.write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
     program.chmod(0o755)
     start = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _WORLD, "sh", str(folder), str(sysfs)]
+    start.append(_modules_of_another_qemu())
     with subprocess.Popen(start) as process:
         found = Daemon(process, program)
         try:
