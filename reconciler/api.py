@@ -144,19 +144,24 @@ class RollbackTarget(NamedTuple):
     Attributes:
         newest: the generation that it undoes.
         number: the generation that it rolls back to; 0: to what there was before `newest`, where that is not what any
-            generation wanted as a whole; None where `newest` was rolled back already.
+            generation wanted as a whole; None where nothing is left to undo: `newest` was rolled back already, or is a
+            rollback itself.
         scope: how much of the host that is about.
+        undid: where `newest` is a rollback: the generation whose wish was that of the host before it; 0 where that is
+            of none as a whole; None where `newest` is no rollback.
     """
 
     newest: Generation
     number: int | None
     scope: Whole | Targets = WHOLE
+    undid: int | None = None
 
 
 def rollback_target(machine: "OpenHost") -> RollbackTarget:
     """Where a rollback leads that names no generation: to the one before the newest.
 
-    Where the newest one did not last, rolling back would undo the one before it, which was not asked for.
+    Where the newest one did not last, rolling back would undo the one before it, which was not asked for. Where it is a
+    rollback, that would bring back what it undid: asking twice undoes once.
 
     Raises:
         NoSuchGeneration: nothing has been applied yet.
@@ -176,6 +181,8 @@ def rollback_target(machine: "OpenHost") -> RollbackTarget:
     if not lasted:
         return RollbackTarget(newest, None)
     number = _undoing(newest, found)
+    if newest.is_rollback and newest.ended_as is not Result.DEGRADED:
+        return RollbackTarget(newest, None, undid=number)
     is_partial = newest.extent is Extent.PARTIAL and not number
     return RollbackTarget(newest, number, Targets(frozenset(newest.guests)) if is_partial else WHOLE)
 
@@ -206,7 +213,7 @@ def roll_back(
     apply that waits to be confirmed.
 
     Raises:
-        NothingToRollBack: the newest generation was rolled back already, and `to` is left out.
+        NothingToRollBack: the newest generation was rolled back already, or is a rollback itself, and `to` is left out.
         NoSuchGeneration: there is no such generation.
         and what `apply` raises.
     """
@@ -215,7 +222,9 @@ def roll_back(
     if to is None:
         target = rollback_target(machine)
         if target.number is None:
-            raise NothingToRollBack(f"generation {target.newest.number} was rolled back already")
+            is_one = target.undid is not None
+            what = "is itself a rollback" if is_one else "was rolled back already"
+            raise NothingToRollBack(f"generation {target.newest.number} {what}")
         if not target.number:
             before = BeforeGeneration(target.newest.number)
             return apply(before, machine, target.scope, terms=terms, progress=progress, origin=origin)

@@ -83,6 +83,10 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         with opened(host) as machine:
             target = rollback_target(machine)
         newest = target.newest
+        if target.undid is not None:
+            say(f"nothing was done: generation {newest.number} is itself a rollback, and asking twice undoes once")
+            _show_ways_from_a_rollback(host, history, newest, target.undid)
+            return Exit.DONE
         if target.number is None:
             say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
             _show_how_to_go_further(history, newest)
@@ -102,7 +106,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
     if code is Exit.DONE:
         newest_now = history.newest()
-        if number is not None and newest_now and newest_now.number == number and newest_now.is_target:
+        if newest_now and newest_now.number == number and newest_now.is_target and not newest_now.is_rollback:
             say(f"to undo generation {number}:", f"  next: {host.line(ROLLBACK)}")
         show_still_wanted(host, before=end)
     return code
@@ -126,6 +130,18 @@ def _show_how_to_go_further(history: History, newest: Generation) -> None:
         say(f"the host is as generation {present} wants")
         further = history.newest_target(before=present)
         say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")
+
+
+def _show_ways_from_a_rollback(host: HostOptions, history: History, newest: Generation, undid: int) -> None:
+    """What brings generation `undid` back, which the rollback `newest` undid, and what leads further back."""
+    if undid:
+        say(f"  next: to bring generation {undid} back: {again('--yes', number=undid)}")
+    else:
+        say(f"  next: {host.line(PLAN)}    # shows what the manifests bring back")
+    present = _followed(history, newest.number)
+    with suppress(NoSuchGeneration):
+        if present and (further := history.newest_target(before=present.number)) != undid:
+            say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")
 
 
 def _loop_applies(host: HostOptions) -> bool:

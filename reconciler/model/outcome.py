@@ -260,6 +260,11 @@ class Generation(NamedTuple):
         return self.outcome.result.value if self.outcome else "not finished"
 
     @property
+    def is_rollback(self) -> bool:
+        """Whether it made the host as it was before, instead of as manifests say; the boot of a host is none."""
+        return bool(self.origin.undone or (self.origin.again and self.origin.actor is Actor.PERSON))
+
+    @property
     def is_target(self) -> bool:
         """Whether the host was once seen as this generation wanted it, and left so."""
         return self.ended_as in (Result.APPLIED, Result.NOTHING) and self.extent is Extent.WHOLE

@@ -102,10 +102,8 @@ def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
         about.append(origin.id)
     if one.extent is Extent.PARTIAL:
         about.append("partial")
-    if origin.actor is Actor.PERSON and origin.again:
-        about.append(f"rollback to {origin.again}")
-    if origin.undone:
-        about.append(f"undo of {origin.undone}")
+    if one.is_rollback:
+        about.append(f"undo of {origin.undone}" if origin.undone else f"rollback to {origin.again}")
     if one.overridden:
         about.append(_overridden_text(one.overridden, most))
     return ": ".join([*about, _touched(one, most)])

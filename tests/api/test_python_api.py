@@ -145,7 +145,10 @@ def test_a_rollback_undoes_the_newest_apply_once(folder: Path) -> None:
         assert reconciler.observe(host).mdevs == before.mdevs
         target = reconciler.rollback_target(host)
         assert target.newest
-        assert (target.newest.number, target.number) == (3, 2)
+        assert (target.newest.number, target.number, target.undid) == (3, None, 2)
+        with pytest.raises(reconciler.NothingToRollBack, match="generation 3 is itself a rollback"):
+            reconciler.roll_back(host)
+        assert reconciler.observe(host).mdevs == before.mdevs
 
 
 def test_what_is_not_confirmed_can_be_undone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

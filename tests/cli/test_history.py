@@ -147,7 +147,7 @@ def test_the_first_apply_is_rolled_back_to_what_there_was_before(command: Comman
     assert run(shlex.split(line)[1:]) == 0
     assert command("simulate").out == before
     assert " undo of 1: host pool, guest1" in command("history").out.splitlines()[1]
-    assert command("rollback", "--yes").code == 0
+    assert command("rollback", "1", "--yes").code == 0
     assert command("simulate").out == after
 
 

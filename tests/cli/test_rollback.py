@@ -188,19 +188,64 @@ def test_what_a_rollback_has_left_behind_is_no_drift(command: Command) -> None:
     assert "\nDrift: 2 guests differ from the manifests.\n" in command("drift").out
 
 
-def test_a_rollback_is_undone_by_the_next_one(command: Command) -> None:
-    """It is a generation like any other: twice leads to where it began."""
+@pytest.mark.parametrize("words", [(), ("1",)])
+def test_asking_twice_undoes_once(command: Command, words: tuple[str, ...]) -> None:
+    """A rollback is not undone by the next one, which may come from whoever did not trust the first."""
+    before = command("simulate").out
+    first = command("rollback", *words, "--yes")
+    assert first.code == 0
+    assert "rolling back to generation 1" in first.err or words
+    undone = command("simulate").out
+    assert undone != before
+
+    for flags in ((), ("--yes",)):
+        second = command("rollback", *flags)
+        assert second.code == 0
+        assert second.err.startswith("nothing was done: generation 3 is itself a rollback, and asking twice undoes once\n")
+        assert second.err.count("next:") == 1
+        assert command("simulate").out == undone
+
+    printed = shlex.split(second.err.rsplit("to bring generation 2 back: ", 1)[1])
+    assert run(printed[1:]) == 0
+    assert command("simulate").out == before
+
+
+def test_a_rollback_of_a_rollback_names_what_leads_further(command: Command) -> None:
+    """Further back than what is there now, not to what was undone before."""
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("apply", "--yes")
+    assert command("rollback", "--yes").code == 0
+
+    told = command("rollback", "--yes").err
+
+    assert "to bring generation 3 back: " in told
+    printed = shlex.split(told.rsplit("to roll back to generation 1: ", 1)[1])
+    assert run(printed[1:]) == 0
+
+
+def test_a_rollback_that_ended_degraded_is_undone_by_the_next_one(command: Command) -> None:
+    """It has not undone what was to be undone, so that asking again is no mistake."""
+    command("rollback", "--yes")
+    outcome = Path(f"{command.simulated_host}.state/generations/000003.outcome.json")
+    outcome.write_text(outcome.read_text(encoding="utf-8").replace('"applied"', '"degraded"'), encoding="utf-8")
+
+    assert "this undoes generation 3, by " in command("rollback", "--yes").err
+
+
+def test_the_rollback_of_the_first_apply_is_not_undone_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which leads to before there was any generation."""
+    command = example("three-guests", tmp_path, capsys)
+    command("apply", "--yes")
+    command("rollback", "--yes", "--allow-empty")
     before = command("simulate").out
 
-    first = command("rollback", "--yes")
-    assert first.code == 0
-    assert "this undoes generation 2, by " in first.err
-    assert "rolling back to generation 1" in first.err
-    assert command("simulate").out != before
-    second = command("rollback", "--yes")
-    assert second.code == 0
-    assert "this undoes generation 3, by " in second.err
+    again = command("rollback", "--yes")
+
+    assert again.err.startswith("nothing was done: generation 2 is itself a rollback")
     assert command("simulate").out == before
+    assert run(shlex.split(again.err.rsplit("to bring generation 1 back: ", 1)[1])[1:]) == 0
 
 
 def test_what_did_not_end_well_is_undone_to_the_one_before_it(command: Command) -> None:
