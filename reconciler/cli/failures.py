@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler import NoApBus, NotApplicable, NotVerified
 from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
+from reconciler.cli.open_host import say_whose_records
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
 from reconciler.model.codec import BadRecord
@@ -28,6 +29,7 @@ from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
 from reconciler.transaction.apply_ids import IdTaken
+from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.requests import FollowsManifests
 
@@ -121,6 +123,8 @@ def _show(error: ReconcileError, said: Said) -> None:
         say(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
+    if isinstance(error, NoSuchGeneration) and said.context:
+        say_whose_records(said.host, said.context)
     if isinstance(error, NoApBus) and said.host.simulate is None and said.context:
         # A setup writes no manifests of a simulated host to the directory of this machine's.
         is_setup = said.context.info_name == "setup" and not said.context.params["file"]

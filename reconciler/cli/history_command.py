@@ -9,7 +9,7 @@ import click
 from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json, stands_here
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import require_host, state_of
+from reconciler.cli.open_host import require_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,
     OneApply,
@@ -144,6 +144,8 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
         result(listed)
         if selector.pairs:
             result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
+        if not total:
+            say_whose_records(host, click.get_current_context())
         if note := commit_note(listed, (one.origin.commit for one in generations)):
             say(f"note: {note}")
     _show_suspended(host, generations[-1].suspended if generations else ())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.command_lines import changed_line
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
@@ -80,6 +81,16 @@ def require_ap_bus(options: HostOptions) -> None:
     if options.simulate is None:
         with opened(options) as machine:
             observe.require_ap_bus(machine.sysfs)
+
+
+def say_whose_records(options: HostOptions, context: click.Context) -> None:
+    """Say whose records were read; on a machine that has none of its own, how to read those of a simulated host."""
+    say(f"the records are those in {state_of(options)[0].path}")
+    try:
+        require_ap_bus(options)
+    except observe.UnreadableHost:
+        line = changed_line(context, sysfs=None, state_dir=None, simulate_file="FILE")
+        say(f"  next: {line}    # of the simulated host that FILE describes, as this machine has no AP bus")
 
 
 def _last_applied_host(state: StateDirectory) -> str:

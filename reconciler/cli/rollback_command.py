@@ -45,7 +45,8 @@ def rollback_command(
 ) -> Exit:
     """Undo the newest apply, or roll back to what the apply ID wanted.
 
-    ID is the number of its generation, or the id that 'apply --id' gave it; left out, the newest apply is undone.
+    ID is the number of its generation, or the id that 'apply --id' gave it; left out, the newest apply is undone,
+    once, however often that is asked for.
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
     require_host(host)

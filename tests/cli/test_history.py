@@ -126,7 +126,29 @@ def test_rollback_without_a_history_says_so(command: Command) -> None:
     for words in ((), ("--yes",)):
         ran = command("rollback", *words)
         assert ran.code == 1
-        assert ran.err == "error: nothing has been applied yet, so that there is nothing to roll back\n"
+        assert ran.err == (
+            "error: nothing has been applied yet, so that there is nothing to roll back\n"
+            f"the records are those in {command.simulated_host}.state\n"
+        )
+
+
+@pytest.mark.parametrize(
+    "words", [("history",), ("history", "show", "1"), ("history", "diff", "1", "2"), ("rollback",), ("confirm", "1")]
+)
+def test_who_finds_no_generation_learns_whose_records_were_read(
+    words: tuple[str, ...], command: Command, tmp_path: Path
+) -> None:
+    """On a machine without an AP bus also how those of a simulated host are read, which was probably meant."""
+    command("apply", "--yes")
+
+    ran = command.bare(*words, "--sysfs", str(tmp_path), "--state-dir", str(tmp_path / "state"))
+
+    assert f"the records are those in {tmp_path / 'state'}\n" in ran.err
+    printed = ran.err.rsplit("  next: ", 1)[1].partition("    #")[0]
+    line = shlex.split(printed.replace("FILE", str(command.simulated_host)))
+    assert line[0] == "reconcile"
+    found = command.bare(*line[1:])
+    assert "nothing has been applied" not in (found.out + found.err).lower()
 
 
 def test_the_first_apply_is_rolled_back_to_what_there_was_before(command: Command) -> None:

@@ -201,7 +201,9 @@ def test_asking_twice_undoes_once(command: Command, words: tuple[str, ...]) -> N
     for flags in ((), ("--yes",)):
         second = command("rollback", *flags)
         assert second.code == 0
-        assert second.err.startswith("nothing was done: generation 3 is itself a rollback, and asking twice undoes once\n")
+        assert second.err.startswith(
+            "nothing was done: generation 3 is itself a rollback, and asking twice undoes once\n"
+        )
         assert second.err.count("next:") == 1
         assert command("simulate").out == undone
 

@@ -8,6 +8,7 @@ from reconciler.model.codec import BadRecord, Codec
 from reconciler.model.outcome import (
     DAMAGED,
     THE_HOST,
+    Actor,
     Extent,
     FleetCommit,
     FleetSource,
@@ -67,6 +68,20 @@ def test_a_generation_that_the_host_was_left_with_can_be_rolled_back_to(
     assert (generation.result, generation.is_target) == (result, is_target)
     assert not generation._replace(extent=Extent.PARTIAL).is_target
     assert generation._replace(is_damaged=True).result == DAMAGED
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_rollback"),
+    [
+        ({}, False),
+        ({"again": 3}, True),
+        ({"undone": 1}, True),
+        ({"again": 3, "actor": Actor.BOOT}, False),
+    ],
+)
+def test_a_rollback_makes_the_host_as_it_was_before(origin: dict[str, Any], is_rollback: bool) -> None:
+    """A boot does so, too, of a host that has forgotten everything."""
+    assert GENERATION._replace(origin=GENERATION.origin._replace(**origin)).is_rollback is is_rollback
 
 
 @pytest.mark.parametrize("sent", [FLEET, FLEET._replace(commit=None, without=())])
