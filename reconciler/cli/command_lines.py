@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
 from reconciler.model.printable import shell_line
+from reconciler.model.problems import WRONG_DIRECTORY, Problem
 
 _READ_THE_CURRENT_DIRECTORY: Final = ("apply",)
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -68,6 +69,23 @@ def repeated(context: click.Context, *first: str) -> str:
     """The command of `context`, with all that was said to it, after the program `first`."""
     line = _line(context, (), {})
     return f"{shell_line(first)} {line}" if first else line
+
+
+def with_directory(problems: Iterable[Problem], context: click.Context | None = None) -> list[Problem]:
+    """`problems`, where those that say that another directory was meant have the command that names it.
+
+    `context` is that of the command that has found them; left out where it runs still.
+    """
+    context = context or click.get_current_context(silent=True)
+    if context is None or "file" not in context.params:
+        return list(problems)
+    return [_with_directory(one, context) if one.id in WRONG_DIRECTORY else one for one in problems]
+
+
+def _with_directory(problem: Problem, context: click.Context) -> Problem:
+    named = problem.places[0].position.file if problem.places else "DIRECTORY"
+    others = {"paths": None} if "paths" in context.params else {}
+    return problem._replace(help=f"{problem.help} Run: {changed_line(context, file=(named,), **others)}")
 
 
 def line_of(words: Sequence[str]) -> str:

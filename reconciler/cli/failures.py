@@ -116,7 +116,7 @@ def code_of(error: Exception, said: Said) -> Exit:
 
 def _show(error: ReconcileError, said: Said) -> None:
     if isinstance(error, InvalidManifests):
-        show_problems(error.problems)
+        show_problems(error.problems, said.context)
         return
     say(f"{nearest(type(error), _HEADINGS)}: {error}")
     if error.remedy:

@@ -17,6 +17,8 @@ from reconciler.model.printable import escaped, escaped_lines, in_encoding, line
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
+    import click
+
     from reconciler import Plan
     from reconciler.model.problems import Problem
     from reconciler.render.table import Page
@@ -318,13 +320,15 @@ def say_elsewhere_too(spare: Callable[[str], object]) -> None:
         output.begin_again()
 
 
-def show_problems(problems: "Sequence[Problem]") -> None:
-    """Show problems on stderr."""
+def show_problems(problems: "Sequence[Problem]", context: "click.Context | None" = None) -> None:
+    """Show problems on stderr; `context` is that of the command that has found them, left out where it runs still."""
     if problems:
+        from reconciler.cli.command_lines import with_directory
         from reconciler.render.diagnostics import problems_text
 
+        shown = with_directory(problems, context)
         sys.stdout.flush()
-        sys.stderr.write(f"{problems_text(problems, paint_for_stderr(), _width_for_stderr())}\n")
+        sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), _width_for_stderr())}\n")
 
 
 def control(stream: TextIO, sequence: str) -> None:

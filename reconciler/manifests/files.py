@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
-from reconciler.model.problems import Place, Position, Problem, Severity, several
+from reconciler.model.problems import NO_MANIFESTS, Place, Position, Problem, Severity, several
 from reconciler.model.stopping import NEVER, StopToken
 
 FILE_LIMIT: Final = 32 << 20
@@ -186,7 +186,7 @@ def survey_of(tree: Tree, paths: Iterable[str], where: str, stop: StopToken = NE
     files = search.files()
     if not files and not search.problems:
         advice = "Manifests end in .yaml or .yml; names that begin with a dot are skipped."
-        search.problems.append(error("no-manifests", f"there is no manifest in {where}", (), advice))
+        search.problems.append(error(NO_MANIFESTS, f"there is no manifest in {where}", (), advice))
     return Survey(files, search.problems, frozenset(search.folders), tuple(search.links), search.skipped())
 
 
@@ -236,21 +236,13 @@ def _no_file(name: str) -> Problem:
 
 def nothing_given(name: str) -> Problem:
     """The problem that there is nothing in `name`, which is standard input."""
-    return _problem("no-manifests", f"{name} is empty", name, "Pipe manifests into it, or name files with -f.")
+    return _problem(NO_MANIFESTS, f"{name} is empty", name, "Pipe manifests into it, or name files with -f.")
 
 
 def too_much(name: str, bound: str) -> Problem:
     """The problem with `name`, with which a `bound` of one run is exceeded, such as ``50,000 documents``."""
     message = f"with {name} there are more than {bound} in one run; this and what follows is not read"
     return _problem("too-much", message, name, "Give the directory of one host, and check what else is in it.")
-
-
-def foreign_tree(where: str, read: int, found: int) -> Problem:
-    """The problem with `where`, of whose `found` YAML files the first that were `read` are all of something else."""
-    message = (
-        f"{where} holds no manifests: none of the first {read} of {found:,} YAML files has apiVersion reconciler/v1"
-    )
-    return error("no-manifests", message, (), "Name the directory or the files of the manifests with -f.")
 
 
 class _Search:

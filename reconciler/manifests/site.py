@@ -3,6 +3,7 @@
 A loop reads a site again and again; only files that have changed are parsed anew then.
 """
 
+import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from os import PathLike
@@ -11,14 +12,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
-from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
+from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, begins_like_ours, too_much
 from reconciler.manifests.lpar_checks import resolved
 from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, kind_of
 from reconciler.manifests.strict_yaml import document_count, documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine, host_places
-from reconciler.model.problems import Place, Position, Problem, ProblemList, errors_of, several
+from reconciler.model.problems import (
+    FOREIGN_FILES,
+    NO_MANIFESTS,
+    Place,
+    Position,
+    Problem,
+    ProblemList,
+    errors_of,
+    several,
+)
 from reconciler.model.stopping import NEVER, StopToken
 
 if TYPE_CHECKING:
@@ -144,17 +154,51 @@ def read_files(files: Files, stop: StopToken = NEVER, read: "Callable[[FoundFile
             break
         readings.append(one)
         if len(readings) == _MOST_FOREIGN and all(map(_is_foreign, readings)):
-            return _joined([*problems, foreign_tree(files.where, _MOST_FOREIGN, len(found))], [])
+            return _joined([*problems, _no_manifests(files.where, _MOST_FOREIGN, len(found))], [])
     stop.check()
-    return _joined(problems, readings)
+    return _joined([*problems, *_wrong_directory(files.where, readings)], readings)
 
 
 _MOST_FOREIGN: Final = 100
 """After how many files without a single manifest of ours the directory is taken for the wrong one."""
 
 
+_FEW: Final = 3
+"""Of how many files of other programs beside manifests nothing is said but what is wrong with each."""
+
+
 def _is_foreign(one: "FileReading") -> bool:
-    return bool(one.problems) and "reconciler/" not in (one.text or "")
+    return bool(one.problems) and not begins_like_ours((one.text or "").encode("utf-8", "surrogatepass"))
+
+
+def _wrong_directory(where: str, readings: "Sequence[FileReading]") -> list[Problem]:
+    """That `where` is probably the wrong directory, as the files in it are of other programs: all, or most of them."""
+    foreign = sum(one.text is not None and _is_foreign(one) for one in readings)
+    ours = [one.name for one in readings if not _is_foreign(one)]
+    # What a file without a text is, is not known; nor is a file that was named by itself a wrong directory.
+    if readings and foreign == len(readings) and readings[0].name != where:
+        return [_no_manifests(where, len(readings), len(readings))]
+    return [_foreign_files(where, ours, len(readings))] if ours and foreign > max(_FEW, len(ours)) else []
+
+
+def _no_manifests(where: str, read: int, found: int) -> Problem:
+    """The problem with `where`, of whose `found` YAML files the first that were `read` are all of something else."""
+    which = f"none of the first {read} of {found:,} YAML files has" if read < found else "no YAML file in it has"
+    message = f"{where} holds no manifests: {which} apiVersion reconciler/v1"
+    return error(NO_MANIFESTS, message, (), _NAME_IT)
+
+
+def _foreign_files(where: str, ours: Sequence[str], found: int) -> Problem:
+    """The problem with `where`, of whose `found` YAML files only a few, with the names `ours`, are manifests."""
+    verb = "has" if len(ours) == 1 else "have"
+    message = f"only {len(ours):,} of the {found:,} YAML files in {where} {verb} apiVersion reconciler/v1"
+    folders = {os.path.dirname(one) for one in ours}
+    is_inside = len(folders) == 1 and not folders & {"", where}
+    places = tuple(Place(Position(one, 1, 1), is_whole=True) for one in folders if is_inside)
+    return error(FOREIGN_FILES, message, places, _NAME_IT)
+
+
+_NAME_IT: Final = "Name the directory or the files of the manifests with -f."
 
 
 class FileReading(NamedTuple):

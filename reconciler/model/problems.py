@@ -22,6 +22,11 @@ _Found = TypeVar("_Found")
 MORE: Final = "more-problems"
 """The id of a problem that stands for others which are not shown."""
 
+NO_MANIFESTS: Final = "no-manifests"
+FOREIGN_FILES: Final = "foreign-files"
+WRONG_DIRECTORY: Final = frozenset((NO_MANIFESTS, FOREIGN_FILES))
+"""The ids of problems that say that another directory was probably meant: their place, if any, is that directory."""
+
 
 class Severity(StrEnum):
     """Whether a problem stops the run (``error``), is shown (``warning``), or is only counted (``note``)."""
@@ -159,7 +164,7 @@ class ProblemList:
     @property
     def all(self) -> tuple[Problem, ...]:
         """Those that are shown, in the order in which they came, and at the end one for those that are not."""
-        rest = [_rest(severity, more) for severity, more in self._more.items() if more]
+        rest = [rest_of(severity, more) for severity, more in self._more.items() if more]
         return (*self._shown, *rest)
 
 
@@ -176,7 +181,7 @@ def explained(
         if more <= 0:
             yield explain(one)
     if more > 0:
-        yield _rest(severity, more)
+        yield rest_of(severity, more)
 
 
 def is_rest(problem: Problem) -> bool:
@@ -184,7 +189,8 @@ def is_rest(problem: Problem) -> bool:
     return problem.id == MORE and not problem.places
 
 
-def _rest(severity: Severity, count: int) -> Problem:
+def rest_of(severity: Severity, count: int) -> Problem:
+    """What stands for `count` problems of `severity` that are not shown."""
     what = severity.value if count == 1 else f"{severity.value}s"
     message = f"{count:,} more {what} {'is' if count == 1 else 'are'} not shown"
     return Problem(MORE, severity, message, help="Fix those above, then look again.", stands_for=count)

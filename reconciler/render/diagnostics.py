@@ -1,23 +1,50 @@
 """Problems as text, in the manner of a good compiler: what, where with a caret, and what to do."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.printable import lines_text
-from reconciler.model.problems import Place, Problem, Severity
+from reconciler.model.problems import WRONG_DIRECTORY, Place, Problem, Severity, is_rest, rest_of
 from reconciler.render.table import Page
 from reconciler.render.text import Paint, counted, plain
 
+MOST_IN_TEXT: Final = 20
+"""How many errors, warnings and notes a text shows one by one, each."""
+
+_MOST_OF_OTHERS: Final = 3
+"""The same where they are about files of other programs."""
+
+
+def few_of(problems: Sequence[Problem]) -> list[Problem]:
+    """The first of `problems`, and one that counts the rest of each severity: no text is longer than people read.
+
+    That another directory was meant is shown in any case, and last.
+    """
+    about = [one for one in problems if one.id in WRONG_DIRECTORY]
+    most = _MOST_OF_OTHERS if about else MOST_IN_TEXT
+    shown, rest = [], []
+    for severity in Severity:
+        found = [one for one in problems if one.severity is severity and one.id not in WRONG_DIRECTORY]
+        # Who is the only one left is shown: it takes no more place than its count.
+        cut = most if len(found) > most + 1 or any(map(is_rest, found[most:])) else len(found)
+        shown += [one for one in found[:cut] if not is_rest(one)]
+        left = sum(one.stands_for for one in found[cut:]) + sum(one.stands_for for one in found[:cut] if is_rest(one))
+        rest += [rest_of(severity, left)] if left else []
+    if about:  # there is nothing to fix in files of other programs
+        rest = [one._replace(help="") for one in rest]
+    kept = {id(one) for one in shown}
+    return [*(one for one in problems if id(one) in kept), *rest, *about]
+
 
 def problems_text(problems: Sequence[Problem], paint: Paint = plain, width: int | None = None) -> str:
-    """All `problems`, an empty line between two, and a last line that counts them; empty where there are none.
+    """The first of `problems`, an empty line between two, and a last line that counts all; empty where there are none.
 
     Sentences are divided where they are longer than `width`, in columns; excerpts and places never are.
     """
     if not problems:
         return ""
     return "\n".join(
-        [*(problem_text(problem, paint, width) for problem in problems), lines_text([count_text(problems)])]
+        [*(problem_text(problem, paint, width) for problem in few_of(problems)), lines_text([count_text(problems)])]
     )
 
 

@@ -1,11 +1,12 @@
 """Bad documents beside good ones: one run shows what is wrong with each, and which of the good ones contradict."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, change, example
+from testing.commands import Command, change, example, parsed
 
 
 @pytest.fixture
@@ -112,3 +113,48 @@ def test_where_everything_was_checked_nothing_is_said(command: Command) -> None:
 
     assert (valid.code, conflict.code, missing.code) == (0, 4, 3)
     assert "not-checked" not in valid.err + conflict.err + missing.err
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands that `text` says to run; it is not divided."""
+    return [line.partition("Run: ")[2] for line in text.splitlines() if "Run: reconcile" in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("plan",), "reconcile plan -f {} --simulate"),
+        (("plan", "-o", "wide", "-f", "."), "reconcile plan -o wide -f {} --simulate"),
+        (("validate", "."), "reconcile validate -f {} --simulate"),
+        (("validate", "--strict", ".", "-f", "more"), "reconcile validate --strict -f {} --simulate"),
+        (("apply", "--yes"), "reconcile apply --yes -f {} --simulate"),
+        (("drift",), "reconcile drift -f {} --simulate"),
+    ],
+)
+@pytest.mark.parametrize("has_ours", [False, True])
+def test_the_wrong_directory_is_answered_with_the_right_command(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], meant: str, *, has_ours: bool
+) -> None:
+    """A few lines, whatever is in it, and the command with ``-f``; JSON has every problem."""
+    where = command.directory.parent / "home"
+    (where / "more").mkdir(parents=True)
+    for number in range(60):
+        text = "- name: copy\n---\nkind: Other\n---\n{0: }\n"
+        (where / "more" / f"{number}.yaml").write_text(text, encoding="utf-8")
+    if has_ours:
+        command.directory.rename(where / "site")
+    monkeypatch.chdir(where)
+    simulated = str((where / "site" if has_ours else command.directory) / "simulated-host.yaml")
+    ran = command.bare(*words, "--simulate", simulated)
+
+    assert ran.code == 3
+    assert len(ran.err.splitlines()) < 60
+    (line,) = commands_of(ran.err)
+    named = "./site" if has_ours and "more" not in words else None
+    assert line.startswith(meant.format(named or ("./site" if has_ours else "DIRECTORY")))
+    assert parsed(line) == f"reconcile {words[0]}"
+    if named and "--strict" not in words:
+        ran = command.bare(*shlex.split(line)[1:])
+        assert ran.code in (0, 2)
+    problems = json.loads(command.bare("validate", "-o", "json").out)["problems"]
+    assert len(problems) > 100

@@ -478,3 +478,46 @@ def test_a_huge_foreign_tree_is_one_problem(tmp_path: Path) -> None:
         "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n", encoding="utf-8"
     )
     assert len(read_site([tmp_path]).problems) > 100
+
+
+OTHERS = "- name: copy\n  copy: {dest: /etc/reconciler/guests.yaml}\n---\nkind: Other\n"
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_directory_of_other_programs_is_named_as_the_wrong_one(tmp_path: Path, count: int) -> None:
+    """However few files it has; a path of ours in one of them is no manifest. What is wrong with each is kept."""
+    for number in range(count):
+        (tmp_path / f"{number:02}.yaml").write_text(OTHERS, encoding="utf-8")
+
+    *others, last = read_site([tmp_path]).problems
+
+    assert (last.id, last.places) == ("no-manifests", ())
+    assert last.message == f"{tmp_path} holds no manifests: no YAML file in it has apiVersion reconciler/v1"
+    assert len([one for one in others if one.id != "no-host"]) == 2 * count
+
+
+def test_a_file_that_was_named_is_no_wrong_directory(tmp_path: Path) -> None:
+    """What is wrong with it is enough."""
+    (tmp_path / "one.yaml").write_text(OTHERS, encoding="utf-8")
+
+    assert "no-manifests" not in [one.id for one in read_site([tmp_path / "one.yaml"]).problems]
+
+
+@pytest.mark.parametrize(("ours", "place"), [(("site/a", "site/b"), "site"), (("site/a", "b"), None), (("b",), None)])
+def test_manifests_among_many_other_files_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: tuple[str, ...], place: str | None
+) -> None:
+    """Where they are in one directory below, it is named; a few other files are only wrong by themselves."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    for number, name in enumerate(ours):
+        text = guest_text(f"guest-{number}") if number else HOST
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    for number in range(4):
+        assert "foreign-files" not in [one.id for one in read_site(["."]).problems]
+        (tmp_path / f"other-{number}.yaml").write_text(OTHERS, encoding="utf-8")
+
+    (found,) = (one for one in read_site(["."]).problems if one.id == "foreign-files")
+
+    assert f"only {len(ours)} of the {len(ours) + 4} YAML files in ." in found.message
+    assert [one.position.file for one in found.places] == ([f"./{place}"] if place else [])

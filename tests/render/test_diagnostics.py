@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reconciler.model.problems import Place, Position, Problem, Severity
+from reconciler.model.problems import WRONG_DIRECTORY, Place, Position, Problem, ProblemList, Severity
 from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
 from reconciler.render.text import Paint, Painter, plain
 
@@ -94,3 +94,38 @@ def test_sentences_fit_the_width(width: int, paint: Paint) -> None:
     assert f"--> {place}" in shown
     assert line in shown
     assert shown.split() == problem_text(long).split()
+
+
+def many(count: int, severity: Severity = Severity.ERROR) -> list[Problem]:
+    """So many problems, each with a message of its own."""
+    return [Problem("x", severity, f"{severity} number {number}.") for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(20, 20), (21, 21), (22, 20), (200, 20)])
+def test_a_text_shows_the_first_problems_and_counts_the_rest(count: int, shown: int) -> None:
+    """Of each severity by itself; the last line counts all of them."""
+    text = problems_text([*many(count, Severity.WARNING), *many(count), WARNING])
+
+    left = count - shown
+    assert text.count("error[x]") == shown
+    assert (f"error[more-problems]: {left} more errors are not shown" in text) == bool(left)
+    assert text.endswith(f"\n{count} errors, {count + 1} warnings\n")
+
+
+def test_problems_that_were_only_counted_are_counted_once() -> None:
+    """Those that the run did not explain come to those that the text leaves out."""
+    text = problems_text(ProblemList(many(1000)).all)
+
+    assert text.count("error[") == 21
+    assert "980 more errors are not shown" in text
+    assert text.endswith("\n1,000 errors\n")
+
+
+@pytest.mark.parametrize("id", sorted(WRONG_DIRECTORY))
+def test_that_the_directory_is_the_wrong_one_stands_last(id: str) -> None:
+    """Three of the others are enough of an example, and nobody is to fix them."""
+    text = problems_text([Problem(id, Severity.ERROR, "It is another one."), *many(50)])
+
+    assert text.count("error[x]") == 3
+    assert "Fix those" not in text
+    assert text.endswith(f"47 more errors are not shown\n\nerror[{id}]: It is another one.\n\n51 errors\n")
