@@ -371,8 +371,7 @@ def _show_free(found: Status, format: str) -> None:
         record = free_record(found)
         result(json_text(record) if format == "json" else yaml_text(record))
     elif format == "name":
-        claims = found.claims()
-        result("".join(f"{queue}\n" for queue in found.free if queue not in claims))
+        result("".join(f"{queue}\n" for queue in found.free))
     else:
         from reconciler.render.status_text import free_text
 

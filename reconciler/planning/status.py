@@ -124,7 +124,7 @@ class Status(NamedTuple):
         plan: what would be done about it; None where nothing says what is wanted.
         guests: ascending by name.
         pending: by adapter (0 to 255), the names of guests that wait for it.
-        free: present queues that neither the host nor a mediated device has, ascending.
+        unheld: present queues that neither the host nor a mediated device has, ascending: free and claimed ones.
         foreign: devices that are not ours.
         compared: what it is compared with.
         suspended: why the whole host is suspended, by whom, and until when; empty where it is not.
@@ -135,13 +135,13 @@ class Status(NamedTuple):
     plan: Plan | None
     guests: tuple[GuestStatus, ...]
     pending: tuple[tuple[int, tuple[str, ...]], ...]
-    free: tuple[Queue, ...]
+    unheld: tuple[Queue, ...]
     foreign: tuple[ObservedMdev, ...]
     compared: ComparedWith = THE_MANIFESTS
     suspended: str = ""
 
     def claims(self) -> dict[Queue, tuple[str, ...]]:
-        """Free queues that guests claim and do not hold now, each with the names of these guests."""
+        """The queues among `unheld` that guests claim, each with the names of these guests."""
         by_adapter: dict[int, list[tuple[int, str]]] = {}
         for one in self.guests:
             if one.guest and one.guest.activation is not Activation.INACTIVE:
@@ -149,9 +149,15 @@ class Status(NamedTuple):
                     by_adapter.setdefault(adapter, []).append((one.guest.config.domains.bits, one.name))
         found = {
             queue: tuple(name for bits, name in by_adapter.get(queue.adapter, ()) if bits >> queue.domain & 1)
-            for queue in self.free
+            for queue in self.unheld
         }
         return {queue: names for queue, names in found.items() if names}
+
+    @property
+    def free(self) -> tuple[Queue, ...]:
+        """The queues among `unheld` that no guest claims, ascending."""
+        claims = self.claims()
+        return tuple(queue for queue in self.unheld if queue not in claims)
 
     @property
     def rows(self) -> tuple[GuestStatus, ...]:
@@ -179,7 +185,7 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
         plan=plan,
         guests=tuple(_guest_status(guest, about) for guest in plan.guests),
         pending=_pending(plan),
-        free=_free(plan.observed),
+        unheld=_unheld(plan.observed),
         foreign=plan.foreign,
         compared=compared,
         suspended=suspended.host,
@@ -220,7 +226,7 @@ def host_status(host: str, observed: Observed, compared: ComparedWith, known: Se
         plan=None,
         guests=tuple(sorted((*guests, *(_unknown(one, observed) for one in others)), key=lambda one: one.name)),
         pending=(),
-        free=_free(observed),
+        unheld=_unheld(observed),
         foreign=foreign,
         compared=compared,
     )
@@ -375,7 +381,7 @@ def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
     return tuple((adapter, tuple(waiting[adapter])) for adapter in sorted(waiting))
 
 
-def _free(observed: Observed) -> tuple[Queue, ...]:
+def _unheld(observed: Observed) -> tuple[Queue, ...]:
     held: dict[int, int] = {}
     for mdev in observed.mdevs:
         for adapter in mdev.config.adapters:

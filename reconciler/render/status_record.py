@@ -79,6 +79,7 @@ def status_record(
             for card in status.observed.cards
         ],
         "free": [str(queue) for queue in status.free],
+        "claimed": [{"queue": str(queue), "claimedBy": list(names)} for queue, names in status.claims().items()],
         "foreign": [
             {
                 "uuid": mdev.uuid,
@@ -131,21 +132,22 @@ def queue_record(one: QueueStatus) -> dict[str, Any]:
 
 
 def free_record(status: Status) -> dict[str, Any]:
-    """All free queues as plain values."""
+    """All free queues, and all that are claimed and that nothing has, as plain values."""
     cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()
+    records = {
+        queue: {
+            "queue": str(queue),
+            "adapter": queue.adapter,
+            "domain": queue.domain,
+            "trouble": (card_trouble(cards[queue.adapter]) if queue.adapter in cards else "") or None,
+        }
+        for queue in status.unheld
+    }
     return {
         "formatVersion": 1,
         "host": status.host,
-        "free": [
-            {
-                "queue": str(queue),
-                "adapter": queue.adapter,
-                "domain": queue.domain,
-                "trouble": (card_trouble(cards[queue.adapter]) if queue.adapter in cards else "") or None,
-                "claimedBy": list(claims.get(queue, ())),
-            }
-            for queue in status.free
-        ],
+        "free": [records[queue] for queue in status.free],
+        "claimed": [{**records[queue], "claimedBy": list(names)} for queue, names in claims.items()],
     }
 
 

@@ -126,7 +126,7 @@ def _legend(status: Status, rows: Sequence[GuestStatus]) -> Iterator[str]:
     for one, held, _, wanted in (found for found in pairs if found[-1]):
         yield f"QUEUES {held}/{wanted}: the device of {one.name} holds {held}, and is to hold {wanted}."
         break
-    if status.free and status.claims():
+    if status.claims():
         yield f"free: {FREE_MEANS}; claimed: a guest is to have it, or has it while its VM runs."
 
 
@@ -243,8 +243,7 @@ def pool_text(pool: Matrix) -> str:
 
 
 def _free_text(status: Status, most: int | None) -> str:
-    claims = status.claims()
-    free = [queue for queue in status.free if queue not in claims]
+    claims, free = status.claims(), status.free
     if not free:
         return f"none ({len(claims):,} claimed)" if claims else "none"
     names = ", ".join(map(str, free[:most]))
@@ -459,7 +458,7 @@ def names_text(rows: Sequence[GuestStatus]) -> str:
 
 def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
     """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong."""
-    if not status.free:
+    if not status.unheld:
         found = "No queue is free: each one present is the host's or in a mediated device."
         claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
         return lines_text([*page.wrapped("", found), *(page.wrapped("", claim) if status.observed.queues else [])])
@@ -467,11 +466,11 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
     claims = status.claims()
     heading = ["QUEUE", "CARD", "CLAIMED BY"]
     rows = []
-    for queue in status.free:
+    for queue in status.unheld:
         card, names = cards.get(queue.adapter), claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
         rows.append(Row((str(queue), _type_of(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
-    troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.free]
+    troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
     if any(troubles):
         heading.append("TROUBLE")
         rows = [
@@ -483,7 +482,7 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
         ]
     least = ((2, 8), (3, 10))[: len(heading) - 2]
     lines = table_lines(heading, rows, page._replace(width=None) if wide else page, least)
-    count = len(status.free) - len(claims)
+    count = len(status.unheld) - len(claims)
     means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
     total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
     return lines_text([*lines, "", *(page.paint("bold", line) for line in page.wrapped("", total))])

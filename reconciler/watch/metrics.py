@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
 _SHORT: Final = 12
-_QUEUE_STATES: Final = ("host", "effective", "pending", "free")
+_QUEUE_STATES: Final = ("host", "effective", "pending", "claimed", "free")
 _MAY_BE_POLLED: Final = (Noticed.FILES.value, Noticed.KERNEL.value)
 _SOURCES: Final = tuple(one.value for one in Noticed)
 
@@ -105,7 +105,7 @@ METRICS: Final = (
         "reconcile_queues",
         "gauge",
         ("state",),
-        "Queues: with the host's drivers, seen by a guest, pending (authorised, absent or unusable), or free",
+        "Queues: with the host's drivers, seen by a guest, pending (authorised, absent or unusable), claimed, or free",
         lambda r: _by(r.queues, _QUEUE_STATES),
     ),
     _gauge("reconcile_guests", "Guests that a manifest or a device names", lambda r: len(r.guests) + r.guests_left_out),

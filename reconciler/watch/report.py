@@ -204,7 +204,7 @@ class Report(NamedTuple):
         generation: the generation that was applied last; 0 where none was.
         guests: ascending by name.
         queues: how many queues there are by state: ``host``, ``effective``, ``pending`` (authorised and absent or not
-            usable), ``free``.
+            usable), ``claimed`` (a guest is to have it, and nothing has it), ``free``.
         differences: what is not as it should be, a sentence each.
         suspended: that the whole host is suspended.
         counters: what was done since the start.

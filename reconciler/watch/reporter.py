@@ -239,11 +239,14 @@ def queue_counts(plan: Plan) -> Mapping[str, int]:
     """How many queues there are by state; see `reconciler.watch.report.Report`."""
     effective = sum(one.sees_before.size for one in plan.guests if one.sees_before)
     authorised = sum(one.before.matrix.size for one in plan.guests if one.before)
+    status = status_of(plan)
+    claimed = len(status.claims())
     return {
         "host": sum(plan.observed.pool.has(one.queue) for one in plan.observed.queues),
         "effective": effective,
         "pending": authorised - effective,
-        "free": len(status_of(plan).free),
+        "claimed": claimed,
+        "free": len(status.unheld) - claimed,
     }
 
 

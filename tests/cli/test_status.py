@@ -338,9 +338,29 @@ def test_the_formats_say_the_same(night: Command) -> None:
     assert {one["name"]: one["state"] for one in record["guests"]} == STATES
     free = json.loads(night.bare("status", "--free", "-o", "json", *WHERE).out)
     assert yaml.safe_load(night.bare("status", "--free", "-o", "yaml", *WHERE).out) == free
-    assert [one["queue"] for one in free["free"]] == record["free"]
-    unclaimed = [one["queue"] for one in free["free"] if not one["claimedBy"]]
-    assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == unclaimed != record["free"]
+    assert [one["queue"] for one in free["free"]] == record["free"] != []
+    assert (
+        [{"queue": one["queue"], "claimedBy": one["claimedBy"]} for one in free["claimed"]] == record["claimed"] != []
+    )
+    assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == record["free"]
+
+
+def test_free_means_the_same_everywhere(night: Command) -> None:
+    """A queue that nobody has and nobody claims: in every command and form; one that is claimed is counted apart."""
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+    claimed = {one["queue"] for one in record["claimed"]}
+    assert claimed
+    assert claimed.isdisjoint(record["free"])
+
+    table = night.bare("status", "-o", "wide", *WHERE).out
+    listed = night.bare("status", "--free", "-o", "wide", *WHERE).out.splitlines()
+    cells = json.loads(night.bare("matrix", "-o", "json", *WHERE).out)
+    shown = re.search(r"  free +\d+ queues \((\d+) more claimed\): (.*)", table)
+    assert shown
+    assert (int(shown[1]), shown[2].split(", ")) == (len(claimed), record["free"])
+    assert {line.split()[0] for line in listed if line[2:3] == "."} == claimed | {*record["free"]}
+    assert [one["queue"] for one in cells["cells"] if one["state"] == "free"] == record["free"]
+    assert cells["counts"]["free"] == len(record["free"])
 
 
 def test_no_column_of_the_free_queues_says_what_another_one_does(
@@ -378,7 +398,8 @@ def test_all_free_queues_are_listed_with_what_is_wrong_with_them(night: Command)
     assert "check-stopped" in rows["06.0006"]
     assert rows["07.0006"].split()[1:4] == ["CEX8", "-", "in"]
     assert lines[0].split()[-1] == "TROUBLE"
-    assert len(rows) == len(json.loads(night.bare("status", "-o", "json", *WHERE).out)["free"])
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+    assert len(rows) == len(record["free"]) + len(record["claimed"])
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -21,7 +21,7 @@ FOREIGN = {"process_resident_memory_bytes": set[str](), "up": {"job"}}  # of pro
 VALUES = {
     "condition": {one.value for one in Condition},
     "result": {one.value.replace(" ", "_") for one in Result},
-    "state": {"host", "effective", "pending", "free"},
+    "state": {"host", "effective", "pending", "claimed", "free"},
 }
 
 

@@ -354,7 +354,8 @@ def test_a_status_for_programs() -> None:
         }
     ]
     assert record["pending"] == [{"adapter": 200, "guests": ["a"]}]
-    assert record["free"] == ["05.0004", "05.0047", "06.0047", "07.0004", "07.0047"]
+    assert record["free"] == ["05.0047", "06.0047", "07.0004", "07.0047"]
+    assert record["claimed"] == [{"queue": "05.0004", "claimedBy": ["a"]}]
     assert [one["uuid"] for one in record["foreign"]] == [uuid(0xF)]
     assert record["inSync"] is False
 
