@@ -264,7 +264,10 @@ class _Drawing:
             for start in range(0, min(len(entries), shown), across)
         ]
         if len(entries) > shown:
-            lines.append(f"  {self._page.ellipsis} and {counted(len(entries) - shown, 'more holder')}")
+            left = entries[shown:]
+            which = f"from {left[0]} to {left[-1]}" if left[1:] else left[0]
+            more = f"  {self._page.ellipsis} and {counted(len(left), 'more holder')}, {which}"
+            lines.append(self._page.cut(more, self._across))
         return [*lines, ""]
 
     def _cells(self, part: _Part) -> Iterator[Cell]:

@@ -80,5 +80,9 @@ def test_a_matrix_has_few_lines_and_says_what_shows_the_rest(large: Large) -> No
     assert (ran.code, whole.code) == (0, 0)
     assert len((ran.out + ran.err).splitlines()) <= MOST_LINES
     assert re.search(r"^  … and \d+ more rows$", ran.out, flags=re.MULTILINE)
+    left = re.search(r"^  … and (\d+) more holders, from \w+ (\S+) to \w+ (\S+)$", ran.out, flags=re.MULTILINE)
+    assert left
+    assert all(re.search(rf"  \w+ {name}\b", whole.out) for name in left.groups()[1:])
+    assert all(ran.out.count(name) == 1 for name in left.groups()[1:])
     assert all(f"guest-{number:05}" in whole.out for number in range(GUESTS))
     assert len(re.findall(r"^  [0-9a-f]{2}     ", whole.out, flags=re.MULTILINE)) == 250
