@@ -198,7 +198,9 @@ def _run(
         except NotApplicable as error:
             return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
         except NoSuchGuest as error:
-            raise click.UsageError(str(error)) from None
+            from reconciler.cli.suggestions import other_targets
+
+            raise other_targets(error) from None
     _show_applied(
         applied, format, host, with_plan=unchanged is None or not sys.stdout.isatty(), wanted=_wanted_text(source)
     )
@@ -269,7 +271,9 @@ def _asked(
             wanted = source.read(machine)
             shown = agreed_plan(wanted, machine, terms, scope)
         except NoSuchGuest as error:
-            raise click.UsageError(str(error)) from None
+            from reconciler.cli.suggestions import other_targets
+
+            raise other_targets(error) from None
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         return _refused(shown, _Asked(host, source, terms, format, whole), number)

@@ -4,7 +4,6 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Any, Final
 
 import click
@@ -16,6 +15,7 @@ from reconciler.cli.tree import command, completes
 from reconciler.manifests.fields import Field, NoSuchField, fields_of, find_field
 from reconciler.manifests.schema import schema_file_text
 from reconciler.model.printable import lines_text
+from reconciler.model.similar import nearest
 
 KINDS: Final = ("host", "guest", "machine", "simulated-host", "plan")
 """The kinds of document that have a schema."""
@@ -63,9 +63,9 @@ def _lines_of_id(word: str, error: NoSuchField, kinds: Iterable[Field]) -> Itera
     known, wanted = [*explanations()], id_in(word)
     found = [one for one in known if one.id == wanted]
     if not found:
-        near = [] if error.near or error.parent else get_close_matches(wanted, [one.id for one in known], n=1)
+        near = "" if error.near or error.parent else nearest(wanted, (one.id for one in known))
         if near:
-            raise click.UsageError(f"no problem has the id '{wanted}'. Did you mean: {_EXPLAIN} {near[0]}")
+            raise click.UsageError(f"no problem has the id '{wanted}'. Did you mean: {_EXPLAIN} {near}")
         raise click.UsageError(_instead(error, kinds))
     for number, one in enumerate(found):
         yield from [""] * bool(number)

@@ -9,10 +9,10 @@ import click
 from reconciler.cli.options import HostOptions, Labels, Said, with_options
 from reconciler.cli.output import say
 from reconciler.kernel.paths import DEFAULT_SYSFS
-from reconciler.manifests.schema import did_you_mean
 from reconciler.model.errors import HostError
 from reconciler.model.printable import escaped, shell_line
 from reconciler.model.problems import several
+from reconciler.model.similar import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler import Site

@@ -15,12 +15,12 @@ from reconciler.cli.tree import command
 from reconciler.machines.hmc_changes import hmc_changes
 from reconciler.machines.proof import Proven, prove
 from reconciler.manifests.files import FILE_LIMIT, STDIN
-from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
 from reconciler.model.machines import DesiredMachine
 from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import errors_of, several
+from reconciler.model.similar import did_you_mean
 from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
 
 

@@ -99,7 +99,9 @@ def plan_command(
             else _planned_by_record(observed, host, out, scope, consents)
         )
     except NoSuchGuest as error:
-        raise click.UsageError(str(error)) from None
+        from reconciler.cli.suggestions import other_targets
+
+        raise other_targets(error) from None
     except InvalidManifests as error:
         if format not in REVIEW_FORMATS:
             raise

@@ -245,9 +245,9 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
     unknown = [name for name in guests if name not in known]
     if known and unknown:
-        more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-        there = f"{', '.join(sorted(known)[:_MOST_NAMES])}{more}"
-        raise click.UsageError(f"no guest called {unknown[0]} is known here; there are: {there}")
+        from reconciler.cli.suggestions import other_guest
+
+        raise other_guest(unknown[0], known)
 
 
 def _known(host: HostOptions) -> set[str]:
@@ -313,7 +313,7 @@ def _is_any_suspended(host: HostOptions) -> bool:
 
 def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:
     """Say which guests are not suspended or not there at all, what was probably meant, and what is suspended."""
-    from reconciler.manifests.schema import did_you_mean
+    from reconciler.model.similar import did_you_mean
 
     known = _known(host)
     there = [name for name in missing if name in known or not known | left.guests.keys()]

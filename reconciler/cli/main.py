@@ -13,7 +13,7 @@ from reconciler import __version__
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, say
-from reconciler.cli.tree import Group, Lazy, Sections, canonical
+from reconciler.cli.tree import Group, Lazy, Refused, Sections, canonical
 from reconciler.model.commands import NOWHERE, PLAN
 
 SECTIONS: Final[Sections] = {
@@ -249,7 +249,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _show(error: click.UsageError) -> None:
     # As click does, but that what was typed may have line feeds in it.
-    if error.ctx:
+    if error.ctx and not isinstance(error, Refused):
         say(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "")
     message = f"Error: {error.format_message()}"
     say(*(message.expandtabs(2).splitlines() if isinstance(error, click.MissingParameter) else [message]))
+    if isinstance(error, Refused):
+        say(*(f"  next: {line}" for line in error.next))

@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,6 +23,7 @@ from reconciler.cli.output import report, result
 from reconciler.cli.tree import command, completes
 from reconciler.manifests.fields import Field
 from reconciler.model.printable import lines_text, shell_line
+from reconciler.model.similar import nearest
 from reconciler.render.text import counted
 
 _COLUMNS: Final = 80
@@ -290,8 +290,8 @@ def _one(made: dict[str, Page], name: str) -> Page:
     words = name.replace(" ", "-").removeprefix("reconcile-")
     if found := short.get(words):
         return found
-    near = get_close_matches(words[:100], short, n=1)
-    line = shell_line(["reconcile", "man", *near])
+    near = nearest(words, short)
+    line = shell_line(["reconcile", "man", *filter(None, [near])])
     raise click.UsageError(
         f"there is no page '{name}'. {'Did you mean' if near else 'The pages are listed by'}: {line}"
     )

@@ -15,7 +15,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import report, report_text, result, say
-from reconciler.cli.tree import command, completes
+from reconciler.cli.tree import Refused, command, completes
 from reconciler.hosts.simulated import (
     Description,
     Simulation,
@@ -31,7 +31,7 @@ from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.desired import Activation
 from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import error_text, lines_text
-from reconciler.render.changes import config_text, few_text
+from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount import MountError, Shown
 from reconciler.simulator.mount_server import Served, Server
@@ -118,18 +118,17 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     devices = _devices(options, file)
     uuids = [uuid for uuid, name in devices.items() if name == request[1]]
     if not uuids and not re.fullmatch(_LIKE_UUID, request[1]):
-        from reconciler.manifests.schema import did_you_mean
-
         if _is_on_demand(_state(options, file), request[1]):
             raise click.UsageError(
                 f"{request[1]} is on-demand and has no device now: libvirt's hook makes it when the VM starts. "
                 "docs/on-demand.md shows how to run the hook by hand (Try it without libvirt); to write the hook: "
                 f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}"
             )
-        names = sorted(devices.values())
-        meant = did_you_mean(request[1], names)
-        there = f"There are: {few_text(names)}" if names else "Nothing is applied to this host yet"
-        raise click.UsageError(f"no guest called {request[1]} is known here. {meant}{there}")
+        if not devices:
+            raise Refused(f"no guest called {request[1]} is known here. Nothing is applied to this host yet")
+        from reconciler.cli.suggestions import other_guest
+
+        raise other_guest(request[1], devices.values(), "request")
     return (request[0], uuids[0]) if uuids else (request[0], request[1].lower())
 
 

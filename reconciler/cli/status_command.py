@@ -18,7 +18,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
-from reconciler.cli.tree import command, completes
+from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import DOCTOR, LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
@@ -118,9 +118,6 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
         raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
 
 
-_MOST_NAMES: Final = 20
-
-
 class Asked(NamedTuple):
     """What the words after a command ask for: guests by name or uuid, and queues."""
 
@@ -142,7 +139,7 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
         elif queue := _queue(word):
             queues.append(queue)
         else:
-            raise click.UsageError(f"no guest called {word} is known here; {_instead(found, word)}")
+            raise _no_such_guest(found, word)
     return Asked(tuple(names), tuple(queues))
 
 
@@ -203,20 +200,19 @@ def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus
     return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
 
 
-def _instead(found: Status, name: str) -> str:
+def _no_such_guest(found: Status, name: str) -> click.UsageError:
+    from reconciler.cli.suggestions import may_name_a_host, other_guest
+
     context = click.get_current_context()
     others = tuple(one for one in context.params["guests"] if one != name) or None
     if os.path.exists(name):
-        return (
-            f"manifests are named with -f: {changed_line(context, guests=others, file=(*context.params['file'], name))}"
-        )
-    every = sorted(one.name for one in found.guests)
-    there = ", ".join(every[:_MOST_NAMES]) + (f" and {len(every) - _MOST_NAMES} more" if every[_MOST_NAMES:] else "")
-    from reconciler.cli.suggestions import may_name_a_host
-
-    may_be_host = may_name_a_host(name) and not context.params["host_name"]
-    host = changed_line(context, guests=others, host_name=name) if may_be_host else ""
-    return f"there are: {there or 'none'}{f'. If it is the name of a Host: {host}' if host else ''}"
+        line = changed_line(context, guests=others, file=(*context.params["file"], name))
+        return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
+    refused = other_guest(name, (one.name for one in found.guests))
+    if not refused.next and may_name_a_host(name) and not context.params["host_name"]:
+        line = changed_line(context, guests=others, host_name=name)
+        return Refused(refused.message, f"{line}    # if it is the name of a Host")
+    return refused
 
 
 class Seen:

@@ -3,12 +3,17 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.cli.command_lines import again, changed_line, line_of, names_of, words_of
+from reconciler.cli.tree import Refused
+from reconciler.model.similar import nearest, no_guest_text
+
+if TYPE_CHECKING:
+    from reconciler import NoSuchGuest
 
 ACTIONS: Final = ("--plan", "--apply", "--watch")
 """What stands for a command in the first place, and nowhere else."""
@@ -162,6 +167,37 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
             raise click.UsageError(f"there is no file or directory {path}. If it is the name of a Host: {meant}")
 
 
+def other_guest(word: str, known: Iterable[str], parameter: str = "guests") -> Refused:
+    """That no guest is called `word`, with the command where one of those `known` was probably meant.
+
+    `parameter` is the one of the current command that has `word` among its words.
+    """
+    names = sorted(known)
+    meant = nearest(word, names)
+    return Refused(no_guest_text(word, names), *([_with(parameter, word, meant)] if meant else []))
+
+
+def _with(parameter: str, word: str, meant: str) -> str:
+    """The current command with `meant` in place of `word` among the words of `parameter`."""
+    context = click.get_current_context()
+    words = tuple(meant if one == word else one for one in context.params[parameter])
+    return changed_line(context, **{parameter: words})
+
+
+def other_targets(error: "NoSuchGuest") -> Refused:
+    """`error`, with the command for the guests or the label that were probably meant."""
+    if not error.meant:
+        return Refused(str(error))
+    context = click.get_current_context()
+    if error.word in context.params["target"]:
+        return Refused(str(error), _with("target", error.word, error.meant))
+    pair = error.meant.partition("=")[::2]
+    labels = tuple(
+        tuple(pair if "=".join(one) == error.word else one for one in pairs) for pairs in context.params["labels"]
+    )
+    return Refused(str(error), changed_line(context, labels=labels))
+
+
 def is_saved_plan(file: str) -> bool:
     """Whether `file` was written by ``plan --out``, also where it is damaged."""
     if file.endswith(_ENDINGS) or not os.path.isfile(file):
@@ -252,11 +288,11 @@ def _get(context: click.Context, name: str) -> click.Command | None:
 
 def _similar(context: click.Context, name: str, rest: Sequence[str]) -> str:
     names = context.command.list_commands(context) if isinstance(context.command, click.Group) else []
-    near = difflib.get_close_matches(name.lower(), names, n=1)
+    near = nearest(name, names)
     if not near:
         return f"There are: {', '.join(names)}." if context.parent else ""
-    words = (*names_of(context), near[0], *_fitting_of(context, near[0], rest))
-    return f"Did you mean '{near[0]}'? {line_of(words)}"
+    words = (*names_of(context), near, *_fitting_of(context, near, rest))
+    return f"Did you mean '{near}'? {line_of(words)}"
 
 
 def _fitting_of(context: click.Context, name: str, words: Sequence[str]) -> tuple[str, ...]:

@@ -42,6 +42,18 @@ Sections = Mapping[str, Mapping[str, Lazy]]
 """The commands of a group by heading, and by name; they are shown in this order."""
 
 
+class Refused(click.UsageError):
+    """Words in the right form that name nothing there is: shown without the usage, with what to run next.
+
+    Attributes:
+        next: commands to run next, for a shell; a remark may follow behind ``    #``.
+    """
+
+    def __init__(self, message: str, *next: str) -> None:
+        super().__init__(message)
+        self.next = next
+
+
 class Plain(click.Command):
     """A command that explains a word or an option for which it has no place."""
 

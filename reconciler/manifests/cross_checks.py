@@ -6,10 +6,11 @@ from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path, error
 from reconciler.manifests.documents import derived_uuid
-from reconciler.manifests.schema import API_VERSION, did_you_mean
+from reconciler.manifests.schema import API_VERSION
 from reconciler.model.desired import DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine
 from reconciler.model.problems import Place, Problem, ProblemList, several
+from reconciler.model.similar import MOST_OF_EACH, did_you_mean
 
 _NAME: Final[Path] = ("metadata", "name")
 _Item = TypeVar("_Item")
@@ -144,7 +145,7 @@ def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], prob
             elif host:
                 field = ("spec", "hosts", index) if guest.hosts else ("spec", "host")
                 message = f"guest {guest.name!r} belongs to host {host!r}, but no manifest describes that Host"
-                advice = f"{did_you_mean(host, known)}There are: {several(known)}."
+                advice = f"{did_you_mean(host, known[:MOST_OF_EACH])}There are: {several(known)}."
                 problems.add(error("unknown-host", message, (Place(guest.position, field=field),), advice))
             else:
                 message = f"guest {guest.name!r} does not say which host it belongs to"

@@ -13,9 +13,10 @@ from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, 
 from reconciler.manifests.documents import reversed_ranges
 from reconciler.manifests.fields import fields_of
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
-from reconciler.manifests.schema import SCHEMA_FILES, Schema, did_you_mean, load_schema, nearest
+from reconciler.manifests.schema import SCHEMA_FILES, Schema, load_schema
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
+from reconciler.model.similar import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

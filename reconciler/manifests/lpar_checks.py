@@ -5,10 +5,10 @@ from typing import Final
 
 from reconciler.manifests.cross_checks import Population, repeated
 from reconciler.manifests.data import Path, error
-from reconciler.manifests.schema import did_you_mean
 from reconciler.model.ids import IdSet
 from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, LparPlace
 from reconciler.model.problems import Place, Problem, ProblemList, Severity, several
+from reconciler.model.similar import MOST_OF_EACH, did_you_mean
 
 _NAME: Final[Path] = ("metadata", "name")
 _ID: Final[Path] = ("spec", "machineId")
@@ -73,7 +73,7 @@ def _unknown_original(
 ) -> Problem:
     known = sorted(str(place.name) for place in lpars.values() if place.lpar.standby_of is None)
     message = f"LPAR {lpar.name!r} of machine {machine.name!r} is a standby of {str(name)!r}, which is not described"
-    advice = f"{did_you_mean(str(name), known)}There are: {several(known) or 'none'}."
+    advice = f"{did_you_mean(str(name), known[:MOST_OF_EACH])}There are: {several(known) or 'none'}."
     return error("unknown-lpar", message, (LparPlace(machine, lpar).said("standbyOf"),), advice)
 
 
@@ -137,13 +137,14 @@ def _unknown_hosts(machines: Sequence[DesiredMachine], population: Population, p
     if population.may_lack_hosts:
         return
     known = population.host_names() | population.perhaps_hosts
+    compared = sorted(known)[:MOST_OF_EACH]
     for machine in machines:
         for lpar in machine.lpars:
             if not lpar.host or lpar.standby_of is not None or lpar.host in known:
                 continue
             message = f"LPAR {lpar.name!r} runs the host {lpar.host!r}, which no manifest describes"
             advice = (
-                f"{did_you_mean(lpar.host, sorted(known))}Its queues count; nothing is known of its guests. "
+                f"{did_you_mean(lpar.host, compared)}Its queues count; nothing is known of its guests. "
                 "Describe the Host, or leave host out where the LPAR runs something else."
             )
             place = LparPlace(machine, lpar).said("host")

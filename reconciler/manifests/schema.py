@@ -6,13 +6,13 @@ Only a document that has not the form is looked at again, to explain why (`recon
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from reconciler.manifests.data import Data, Path, error, shown
 from reconciler.model.errors import BugError
 from reconciler.model.problems import Place, Position, Problem, several
+from reconciler.model.similar import nearest
 
 Schema: TypeAlias = Mapping[str, Any]
 _AnySchema: TypeAlias = Schema | bool
@@ -359,24 +359,3 @@ def _wrong_kind(data: Accepted, position: Position, why: str) -> Problem:
 
 def _problem(id: str, message: str, position: Position, field: Path, help: str = "") -> Problem:
     return error(id, message, (Place(position, field=field),), help or _BEGIN)
-
-
-MOST_COMPARED: Final = 100
-"""With how many words one is compared: that takes some 20 µs each."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'x'? `` for the one of `known` that is most like `word`; else empty."""
-    near = nearest(word, known)
-    return f"Did you mean {near!r}? " if near else ""
-
-
-def nearest(word: Data, known: Iterable[str]) -> str:
-    """The one of `known` that is most like the text `word`, whatever the case; empty where there is none."""
-    if not isinstance(word, str):
-        return ""
-    from difflib import get_close_matches
-
-    lower = {one.lower(): one for one in islice(known, MOST_COMPARED)}
-    close = get_close_matches(word[:100].lower(), lower, n=1)
-    return lower[close[0]] if close else ""

@@ -14,7 +14,7 @@ from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
 from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, begins_like_ours, too_much
 from reconciler.manifests.lpar_checks import resolved
-from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, kind_of
+from reconciler.manifests.schema import Accepted, Forms, Unclear, kind_of
 from reconciler.manifests.strict_yaml import document_count, documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
@@ -29,6 +29,7 @@ from reconciler.model.problems import (
     errors_of,
     several,
 )
+from reconciler.model.similar import did_you_mean
 from reconciler.model.stopping import NEVER, StopToken
 
 if TYPE_CHECKING:

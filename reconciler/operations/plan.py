@@ -18,6 +18,7 @@ from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
+from reconciler.model.similar import did_you_mean, nearest, no_guest_text
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.basis import fingerprint_of, texts_digest
@@ -177,7 +178,17 @@ _MOST_NAMES: Final = 20
 
 
 class NoSuchGuest(InputError):
-    """A plan is asked for guests of which one is not there, or none; the text says which there are."""
+    """A plan is asked for guests of which one is not there, or none; the text says which there are.
+
+    Attributes:
+        word: the name or the label that is wrong; empty where no single one is.
+        meant: the name or the label that was probably meant; empty where that is not known.
+    """
+
+    def __init__(self, text: str, word: str = "", meant: str = "") -> None:
+        super().__init__(text)
+        self.word = word
+        self.meant = meant
 
 
 def plan(
@@ -291,29 +302,21 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
         NoSuchGuest: otherwise.
     """
     if unknown := targets.unknown(desired, applied.guests):
-        raise NoSuchGuest(f"no guest called {unknown[0]} is known here; there are: {_known(desired)}")
+        known = {*(one.name for one in desired.guests), *(name for name, _ in applied.guests.values())}
+        raise NoSuchGuest(no_guest_text(unknown[0], known), unknown[0], nearest(unknown[0], sorted(known)))
     if not targets.chosen(desired, applied.guests):
-        raise NoSuchGuest(_no_such_label(targets.labels, desired))
+        raise _no_such_label(targets.labels, desired)
 
 
-def _known(desired: Desired) -> str:
-    return _few([one.name for one in desired.guests])
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{', '.join(names[:_MOST_NAMES])}{more}" or "none"
-
-
-def _no_such_label(asked: Selector, desired: Desired) -> str:
+def _no_such_label(asked: Selector, desired: Desired) -> NoSuchGuest:
     """That no guest has all the labels `asked`, which labels there are, and which may be meant."""
-    from reconciler.manifests.schema import did_you_mean
-
     labels = sorted({f"{key}={value}" for one in desired.guests for key, value in one.labels})
     wrong = [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]
-    meant = did_you_mean(wrong[0], labels) if wrong else ""
+    word = wrong[0] if wrong else ""
     what = "the label" if len(asked.pairs) == 1 else "all of the labels"
-    return f"no guest has {what} {asked}. {meant}Labels that guests have: {_few(labels)}"
+    there = several(labels, _MOST_NAMES) or "none"
+    text = f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
+    return NoSuchGuest(text, word, nearest(word, labels))
 
 
 def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.machines.compare import Comparison, Holder, KnownCard, Moving, Rival, Side, compare
-from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.site import Site
 from reconciler.model.commands import OBSERVE, Advised
 from reconciler.model.desired import Activation, DesiredGuest, DesiredHost
@@ -20,6 +19,7 @@ from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed
 from reconciler.model.printable import quoted
 from reconciler.model.problems import InvalidManifests, errors_of, several
+from reconciler.model.similar import did_you_mean
 from reconciler.operations.host_record import HostRecord
 
 NamedSide: TypeAlias = str | HostRecord

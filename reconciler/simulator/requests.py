@@ -6,11 +6,11 @@ and the control socket of a mounted host execute the same words.
 
 import errno
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from textwrap import wrap
 from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
+from reconciler.model.similar import nearest
 from reconciler.simulator.fields import hwtype_of, id_list, id_of, mode_of, truth_of
 from reconciler.simulator.hardware import (
     CARD_TYPES,
@@ -186,9 +186,9 @@ def _not_understood(words: Sequence[str]) -> str:
     verbs = [form.verb for form in FORMS]
     if verb in verbs:
         return f"cannot understand {' '.join(words)!r}; write: {FORMS[verbs.index(verb)]}"
-    near = get_close_matches(verb.lower(), verbs, n=1)
+    near = nearest(verb, verbs)
     there = f"there are: {', '.join(verbs)}"
-    meant = f"did you mean {near[0]!r}? Write: {FORMS[verbs.index(near[0])]}" if near else there
+    meant = f"did you mean {near!r}? Write: {FORMS[verbs.index(near)]}" if near else there
     return f"unknown request {' '.join(words)!r}; {meant}"
 
 

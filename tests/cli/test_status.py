@@ -318,7 +318,7 @@ def test_guests_are_chosen_by_name_uuid_and_label(night: Command) -> None:
 def test_wrong_words_say_what_to_run(night: Command) -> None:
     """A name that is none, a label without a value, options that have nothing to say to each other."""
     for words, said in (
-        (["mial"], "no guest called mial is known here; there are: archive, batch, mail, "),
+        (["mial"], "no guest called mial is known here. Did you mean 'mail'? There are: archive, "),
         (["-l", "tenant"], "'tenant' is no label; write key=value"),
         (["-l", "=x"], "'=x' is no label"),
         (["--free", "mail"], "leave out guests and labels"),

@@ -44,7 +44,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("status", "lpar9", *WHERE), "reconcile status --host lpar9 --simulate"),
         (("status", "three-guests", *WHERE), "reconcile status -f three-guests --simulate"),
         (("status", "guest1", "three-guests", *WHERE), "reconcile status -f three-guests"),
-        (("status", "guset1", *WHERE), "reconcile status --host guset1 --simulate"),
+        (("status", "guset1", *WHERE), "reconcile status --simulate three-guests/simulated-host.yaml guest1"),
         (("history", "3", *WHERE), "reconcile history --simulate three-guests/simulated-host.yaml show 3"),
         (("saved.plan", *WHERE), "reconcile apply saved.plan --simulate three-guests/simulated-host.yaml"),
         (("--plan", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),

@@ -87,7 +87,7 @@ def test_who_is_not_there_is_not_chosen(command: Command, name: str) -> None:
     for words in (("--target", "guest9"), ("--target", "guest1", "--target", "guest9")):
         ran = command(name, *words, *(["--yes"] if name == "apply" else []))
         assert ran.code == 64
-        assert "there are: guest1, guest2, guest3" in ran.err
+        assert "There are: guest1, guest2, guest3" in ran.err
     assert guests(command) == set()
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifests import files, pinpoint, schema, strict_yaml
+from reconciler.manifests import files, pinpoint, strict_yaml
 from reconciler.manifests.data import SourceText
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.form_problems import FormProblems
 from reconciler.manifests.site import ChangedFiles, Site, read_files, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
+from reconciler.model.similar import MOST_COMPARED
 from reconciler.model.stopping import Abandoned, StopToken
 from reconciler.watch.file_triggers import watched
 from testing import hostile_sites
@@ -238,7 +239,7 @@ class TestProblems:
 
         (problem,) = site_of(tmp_path, text).problems
 
-        assert [len(known) for _, known, *_ in compared] == [schema.MOST_COMPARED]
+        assert [len(known) for _, known, *_ in compared] == [MOST_COMPARED]
         assert problem.help.endswith(f" and {number - 10:,} more.")
 
     @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""A mistyped name is answered with the one that was probably meant, and with the whole command for it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, Ran, change, example, parsed
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The three guests, applied; the current directory is theirs."""
+    made = example("three-guests", tmp_path, capsys)
+    monkeypatch.chdir(made.directory)
+    assert made("apply", "--yes").code == 0
+    return made
+
+
+WHERE = ("--simulate", "simulated-host.yaml")
+
+
+def offered(ran: Ran) -> list[str]:
+    """The commands that `ran` offers next, each on one line, which is never divided."""
+    lines = [line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: ")]
+    return [line.partition("    #")[0] for line in lines]
+
+
+TAKES_GUESTS = [
+    ("status", "{}"),
+    ("status", "guest1", "{}", "-o", "wide"),
+    ("matrix", "{}"),
+    ("suspend", "{}", "--reason", "key ceremony", "--for", "2h"),
+    ("suspend", "guest1", "{}", "--reason", "key ceremony"),
+    ("plan", "--target", "{}"),
+    ("plan", "--target", "guest1", "--target", "{}", "-o", "json"),
+    ("apply", "--target", "{}", "--yes"),
+    ("simulate", "start", "{}"),
+    ("simulate", "stop", "{}"),
+]
+"""Every command that takes guests by name."""
+
+
+@pytest.mark.parametrize("words", TAKES_GUESTS, ids=" ".join)
+@pytest.mark.parametrize("typed", ["guset2", "GUEST2", "guest-2", "gust2"])
+@pytest.mark.parametrize("width", ["", "80"])
+def test_a_mistyped_guest_is_recognised(
+    command: Command, words: Sequence[str], typed: str, width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is done, and how the command is called is not shown, since the rest of it was right."""
+    monkeypatch.setenv("COLUMNS", width)
+    change(command, "adapters: [5, 6]", "adapters: [6]")
+    before = command("simulate").out
+
+    ran = command.bare(*(word.format(typed) for word in words), *WHERE)
+
+    said = " ".join(ran.err.split())
+    assert (ran.code, ran.out) == (64, "")
+    assert said.startswith(f"Error: no guest called {typed} is known here. Did you mean 'guest2'? There are: guest1, ")
+    (line,) = offered(ran)
+    assert parsed(line) == f"reconcile {words[0]}"
+    assert sorted(shlex.split(line)) == sorted(["reconcile", *(word.format("guest2") for word in words), *WHERE])
+    assert command("simulate").out == before
+
+
+def test_the_command_that_is_offered_does_it(command: Command) -> None:
+    """Whichever kind of command it is; options stay as they were given."""
+    (suspends,) = offered(command.bare("suspend", "gest1", "--reason", "key ceremony", "--for", "2h", *WHERE))
+    (shows,) = offered(command.bare("status", "gest1", "-o", "name", *WHERE))
+    (starts,) = offered(command.bare("simulate", "start", "gest1", *WHERE))
+
+    ran = [command.bare(*shlex.split(line)[1:]) for line in (suspends, shows, starts)]
+
+    assert [one.code for one in ran] == [0, 0, 0]
+    assert ran[0].out.startswith("guest guest1: suspended until ")
+    assert ran[1].out == "guest1\n"
+    assert "(a VM has it open)" in ran[2].out
+
+
+def test_a_mistyped_label_is_recognised(command: Command) -> None:
+    """The other labels stay as they were given."""
+    ran = command.bare("plan", "-l", "tenant=payment", *WHERE)
+
+    assert ran.code == 64
+    assert offered(ran) == ["reconcile plan -l tenant=payments --simulate simulated-host.yaml"]
+
+
+@pytest.mark.parametrize("words", TAKES_GUESTS, ids=" ".join)
+def test_a_name_that_is_like_none_is_answered_with_the_guests_that_there_are(
+    command: Command, words: Sequence[str]
+) -> None:
+    """Nothing is guessed then."""
+    ran = command.bare(*(word.format("xyzzy") for word in words), *WHERE)
+
+    said = " ".join(ran.err.split())
+    assert (ran.code, ran.out) == (64, "")
+    assert "no guest called xyzzy is known here. There are: guest1, guest2, guest3" in said
+    assert "Did you mean" not in said
+
+
+@pytest.mark.parametrize("words", TAKES_GUESTS, ids=" ".join)
+def test_what_was_typed_is_shown_without_what_people_cannot_see(command: Command, words: Sequence[str]) -> None:
+    """A pasted character that is not printable never reaches the terminal."""
+    ran = command.bare(*(word.format("guest\u202e2\x1b") for word in words), *WHERE)
+
+    assert ran.code == 64
+    assert ran.err.replace("\n", "").isprintable()
