@@ -198,7 +198,7 @@ def _run(
         except NotApplicable as error:
             return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
         except NoSuchGuest as error:
-            from reconciler.cli.suggestions import other_targets
+            from reconciler.cli.mistyped import other_targets
 
             raise other_targets(error) from None
     _show_applied(
@@ -271,7 +271,7 @@ def _asked(
             wanted = source.read(machine)
             shown = agreed_plan(wanted, machine, terms, scope)
         except NoSuchGuest as error:
-            from reconciler.cli.suggestions import other_targets
+            from reconciler.cli.mistyped import other_targets
 
             raise other_targets(error) from None
     number = source.number if isinstance(source, OfGeneration) else None

@@ -99,7 +99,7 @@ def plan_command(
             else _planned_by_record(observed, host, out, scope, consents)
         )
     except NoSuchGuest as error:
-        from reconciler.cli.suggestions import other_targets
+        from reconciler.cli.mistyped import other_targets
 
         raise other_targets(error) from None
     except InvalidManifests as error:

@@ -201,7 +201,7 @@ def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus
 
 
 def _no_such_guest(found: Status, name: str) -> click.UsageError:
-    from reconciler.cli.suggestions import may_name_a_host, other_guest
+    from reconciler.cli.mistyped import meant_host, other_guest
 
     context = click.get_current_context()
     others = tuple(one for one in context.params["guests"] if one != name) or None
@@ -209,9 +209,10 @@ def _no_such_guest(found: Status, name: str) -> click.UsageError:
         line = changed_line(context, guests=others, file=(*context.params["file"], name))
         return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
     refused = other_guest(name, (one.name for one in found.guests))
-    if not refused.next and may_name_a_host(name) and not context.params["host_name"]:
-        line = changed_line(context, guests=others, host_name=name)
-        return Refused(refused.message, f"{line}    # if it is the name of a Host")
+    host = None if context.params["host_name"] else meant_host(name, context.params["file"])
+    if host and (host.name == name or not refused.next):
+        line = changed_line(context, guests=others, host_name=host.name)
+        return Refused(f"no guest called {name} is known here. {host.text.removesuffix(':')}", line)
     return refused
 
 

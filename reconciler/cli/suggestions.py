@@ -2,18 +2,14 @@
 
 import difflib
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import click
 
 from reconciler.cli.command_lines import again, changed_line, line_of, names_of, words_of
-from reconciler.cli.tree import Refused
-from reconciler.model.similar import nearest, no_guest_text
-
-if TYPE_CHECKING:
-    from reconciler import NoSuchGuest
+from reconciler.cli.mistyped import meant_host
+from reconciler.model.similar import nearest
 
 ACTIONS: Final = ("--plan", "--apply", "--watch")
 """What stands for a command in the first place, and nowhere else."""
@@ -65,7 +61,6 @@ _PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 _NEAR: Final = 0.75
 """How much of two words must be the same; below it `--yess` is like `--sysfs`, and `--fre` like `--file`."""
 
-_HOST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _ENDINGS: Final = (".yaml", ".yml")
 _READ: Final = 1 << 24
 
@@ -105,9 +100,10 @@ def without_place(context: click.Context) -> str:
         return f"Manifests are named with -f: {changed_line(context, **given)}"
     if context.command.name == "observe" and len(words) == 1 and not context.params["out"]:
         return f"A record is written with --out: {changed_line(context, out=words[0])}"
-    may_be_host = len(words) == 1 and may_name_a_host(words[0])
-    if context.command.name in _OF_ONE_HOST and may_be_host and not context.params["host_name"]:
-        return f"If it is the name of a Host: {changed_line(context, host_name=words[0])}"
+    if context.command.name in _OF_ONE_HOST and len(words) == 1 and not context.params["host_name"]:
+        meant = meant_host(words[0], context.params["file"])
+        if meant:
+            return f"{meant.text} {changed_line(context, host_name=meant.name)}"
     return f"Without it: {changed_line(context)}"
 
 
@@ -136,66 +132,36 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
         fitting = () if words[0].startswith("-") else _fitting_of(context, words[0], rest)
         return f"Did you mean: {line_of((*words, *fitting))}"
     similar = _similar(context, name, rest)
-    if similar or not may_name_a_host(name):
-        return similar
-    return f"If it is the name of a Host: {line_of((*action, '--host', name, *others))}"
+    meant = None if similar else meant_host(name, _files_in(context, action[0], others))
+    if meant:
+        return f"{meant.text} {line_of((*action, '--host', meant.name, *others))}"
+    return similar or "'reconcile --help' lists the commands."
 
 
-def may_name_a_host(word: str) -> bool:
-    """Whether a Host may be called `word`."""
-    return bool(_HOST_NAME.fullmatch(word))
-
-
-def _is_bare_name(word: str) -> bool:
-    """Whether `word` is rather the name of a Host than that of a file."""
-    return may_name_a_host(word) and "." not in word
+def _files_in(context: click.Context, name: str, words: Sequence[str]) -> Sequence[str]:
+    """The manifests that `words` name with ``-f``, as the command `name` reads them."""
+    command = _get(context, name)
+    found = _values(context, command, words) if command else None
+    files = found[0].get("file") if found else None
+    return list(map(str, files)) if isinstance(files, list | tuple) else []
 
 
 def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
     """Return if `paths`, given as arguments, may be manifests.
 
     Raises:
-        click.UsageError: one is a saved plan, or looks like the name of a Host; it says what to run instead.
+        click.UsageError: one is a saved plan, or was meant as the name of a Host; it says what to run instead.
     """
     for path in paths:
         others = tuple(one for one in paths if one != path) or None
         if is_saved_plan(path):
             words = _fitting_of(context.find_root(), "apply", words_of(context, {"paths"}))
             raise click.UsageError(f"{path} is a saved plan. To apply it: {line_of(('apply', path, *words))}")
-        if not os.path.exists(path) and _is_bare_name(path) and not context.params["host_name"]:
-            meant = changed_line(context, host_name=path, paths=others)
-            raise click.UsageError(f"there is no file or directory {path}. If it is the name of a Host: {meant}")
-
-
-def other_guest(word: str, known: Iterable[str], parameter: str = "guests") -> Refused:
-    """That no guest is called `word`, with the command where one of those `known` was probably meant.
-
-    `parameter` is the one of the current command that has `word` among its words.
-    """
-    names = sorted(known)
-    meant = nearest(word, names)
-    return Refused(no_guest_text(word, names), *([_with(parameter, word, meant)] if meant else []))
-
-
-def _with(parameter: str, word: str, meant: str) -> str:
-    """The current command with `meant` in place of `word` among the words of `parameter`."""
-    context = click.get_current_context()
-    words = tuple(meant if one == word else one for one in context.params[parameter])
-    return changed_line(context, **{parameter: words})
-
-
-def other_targets(error: "NoSuchGuest") -> Refused:
-    """`error`, with the command for the guests or the label that were probably meant."""
-    if not error.meant:
-        return Refused(str(error))
-    context = click.get_current_context()
-    if error.word in context.params["target"]:
-        return Refused(str(error), _with("target", error.word, error.meant))
-    pair = error.meant.partition("=")[::2]
-    labels = tuple(
-        tuple(pair if "=".join(one) == error.word else one for one in pairs) for pairs in context.params["labels"]
-    )
-    return Refused(str(error), changed_line(context, labels=labels))
+        if os.path.exists(path) or context.params["host_name"]:
+            continue
+        if meant := meant_host(path, (*context.params["file"], *(others or ()))):
+            line = changed_line(context, host_name=meant.name, paths=others)
+            raise click.UsageError(f"there is no file or directory {path}. {meant.text} {line}")
 
 
 def is_saved_plan(file: str) -> bool:
@@ -216,8 +182,8 @@ def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
     """
     if os.path.exists(planfile) or planfile.lower().endswith(_ENDINGS):
         return f"Manifests are named with -f: {again(planfile=None, file=(*paths, planfile))}"
-    if _is_bare_name(planfile):
-        return f"If it is the name of a Host: {again(planfile=None, host_name=planfile)}"
+    if meant := meant_host(planfile, paths):
+        return f"{meant.text} {again(planfile=None, host_name=meant.name)}"
     return ""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli import mistyped
 from testing.commands import Command, Ran, change, example, parsed
 
 
@@ -106,3 +107,67 @@ def test_what_was_typed_is_shown_without_what_people_cannot_see(command: Command
 
     assert ran.code == 64
     assert ran.err.replace("\n", "").isprintable()
+
+
+TAKES_A_HOST = [
+    ("{}",),
+    ("{}", "--apply"),
+    ("status", "{}"),
+    ("matrix", "{}"),
+    ("plan", "{}"),
+    ("drift", "{}"),
+    ("apply", "{}"),
+    ("validate", "{}"),
+]
+"""Where the name of a Host is likely to be given as a word."""
+
+
+@pytest.mark.parametrize("words", TAKES_A_HOST, ids=" ".join)
+@pytest.mark.parametrize(
+    ("typed", "said"), [("lpar7", "lpar7 is the name of a Host"), ("LPAR-7", "Did you mean the Host 'lpar7'?")]
+)
+def test_host_is_offered_with_a_host_that_there_is(
+    command: Command, words: Sequence[str], typed: str, said: str
+) -> None:
+    """The one that was named, or the one that it is most like; it is known from the manifests."""
+    where = () if words[0] == "validate" else WHERE
+
+    ran = command.bare(*(word.format(typed) for word in words), *where)
+
+    last = ran.err.splitlines()[-1]
+    assert (ran.code, said in " ".join(ran.err.split())) == (64, True)
+    line = last[last.rindex("reconcile ") :]
+    parsed(line)
+    assert shlex.split(line)[shlex.split(line).index("--host") + 1] == "lpar7"
+
+
+@pytest.mark.parametrize("words", TAKES_A_HOST, ids=" ".join)
+@pytest.mark.parametrize("directory", [".", "/nowhere"])
+def test_host_is_not_offered_for_what_no_host_is_like(command: Command, words: Sequence[str], directory: str) -> None:
+    """Nor where there are no manifests that could have one."""
+    where = () if words[0] == "validate" else WHERE
+
+    ran = command.bare(*(word.format("xyzzy") for word in words), "-f", directory, *where)
+
+    assert ran.code in {1, 3, 64}
+    assert "--host" not in ran.err
+
+
+def test_a_guest_is_offered_before_a_host_that_is_less_like_it(command: Command) -> None:
+    """But a word that is the name of a Host is that."""
+    change(command, "name: guest3", "name: lpar7a")
+    assert command("apply", "--yes").code == 0
+
+    guest, host = (command.bare("status", word, *WHERE) for word in ("lpar7b", "lpar7"))
+
+    assert offered(guest) == ["reconcile status --simulate simulated-host.yaml lpar7a"]
+    assert offered(host) == ["reconcile status --host lpar7 --simulate simulated-host.yaml"]
+
+
+def test_manifests_that_cannot_be_read_in_time_offer_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message never takes longer than the command would."""
+    monkeypatch.setattr(mistyped, "_READ_SECONDS", -1.0)
+
+    ran = command.bare("lpar8", *WHERE)
+
+    assert ran.err.splitlines()[-1] == "Error: No such command 'lpar8'. 'reconcile --help' lists the commands."

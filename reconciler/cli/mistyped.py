@@ -1,0 +1,80 @@
+"""What was probably meant by a name that nothing has, and the whole command for it: guests, labels and Hosts."""
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+
+from reconciler.cli.command_lines import changed_line
+from reconciler.cli.tree import Refused
+from reconciler.model.similar import nearest, no_guest_text
+from reconciler.model.stopping import NEVER, Abandoned, Deadline
+
+if TYPE_CHECKING:
+    from reconciler import NoSuchGuest
+
+_READ_SECONDS: Final = 2.0
+"""How long manifests are read for the names of Hosts: a message about a typo must not take longer than the command."""
+
+
+def other_guest(word: str, known: Iterable[str], parameter: str = "guests") -> Refused:
+    """That no guest is called `word`, with the command where one of those `known` was probably meant.
+
+    `parameter` is the one of the current command that has `word` among its words.
+    """
+    names = sorted(known)
+    meant = nearest(word, names)
+    return Refused(no_guest_text(word, names), *([_with(parameter, word, meant)] if meant else []))
+
+
+def other_targets(error: "NoSuchGuest") -> Refused:
+    """`error`, with the command for the guests or the label that were probably meant."""
+    if not error.meant:
+        return Refused(str(error))
+    context = click.get_current_context()
+    if error.word in context.params["target"]:
+        return Refused(str(error), _with("target", error.word, error.meant))
+    pair = error.meant.partition("=")[::2]
+    labels = tuple(
+        tuple(pair if "=".join(one) == error.word else one for one in pairs) for pairs in context.params["labels"]
+    )
+    return Refused(str(error), changed_line(context, labels=labels))
+
+
+def _with(parameter: str, word: str, meant: str) -> str:
+    """The current command with `meant` in place of `word` among the words of `parameter`."""
+    context = click.get_current_context()
+    words = tuple(meant if one == word else one for one in context.params[parameter])
+    return changed_line(context, **{parameter: words})
+
+
+class MeantHost(NamedTuple):
+    """The Host called `name`, and the `text` that says that it was probably meant, to stand before a command."""
+
+    name: str
+    text: str
+
+
+def meant_host(word: str, paths: Sequence[str]) -> MeantHost | None:
+    """The Host that is called `word` or was probably meant by it; None where the manifests have none like it.
+
+    `paths` are the manifests; those in the current directory where there are none.
+    """
+    names = _hosts(paths)
+    if word in names:
+        return MeantHost(word, f"{word} is the name of a Host:")
+    near = nearest(word, names)
+    return MeantHost(near, f"Did you mean the Host '{near}'?") if near else None
+
+
+def _hosts(paths: Sequence[str]) -> list[str]:
+    """The names of the Hosts, ascending; none where the manifests cannot be read in time."""
+    from reconciler import read_site
+
+    stop = NEVER.by(Deadline(time.monotonic() + _READ_SECONDS, "reading took too long"), time.monotonic)
+    with suppress(Abandoned, OSError):
+        site = read_site([one for one in paths if one != "-"] or ["."], stop)  # standard input was read, or is awaited
+        return sorted({one.name for one in site.hosts})
+    return []
