@@ -89,7 +89,7 @@ def test_systemd_is_told_and_tells() -> None:
     unit = directives(text())
 
     assert (unit["Type"], unit["NotifyAccess"], unit["KillMode"]) == ("notify", "main", "mixed")
-    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert unit["ExecReload"] == "/bin/sh -c 'kill -HUP ${MAINPID}'"
     assert unit["TimeoutStopSec"] == str(STOP_SECONDS)
     assert unit["WatchdogSec"] == str(WATCHDOG_SECONDS)
     assert START_SECONDS > WATCHDOG_SECONDS >= STOP_SECONDS > 210  # the bound of a boot's transaction
