@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.integrations.git_command import Git
 from reconciler.kernel.processes import Processes
+from testing.programs import needs
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"], "LC_ALL": "C", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
@@ -98,6 +99,7 @@ class SshKey:
     """A key of `name`."""
 
     def __init__(self, folder: Path, name: str = "kim@example.com") -> None:
+        needs("ssh-keygen")
         self.name = name
         self.file = folder / f"key-of-{name}"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.file))

@@ -15,6 +15,7 @@ from reconciler.kernel.processes import Done
 from reconciler.model.commands import HELD_INSTALL
 from testing.commands import Command, Ran, example
 from testing.git_repositories import Repository
+from testing.programs import needs as installed
 
 SITE = ("-f", "/etc")  # is there everywhere, and not below /tmp
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC7vsZDZ7X0u1jXmm21o3Co/sPrCf6TGOgY3zd9DI7Cn"
@@ -265,6 +266,7 @@ def test_the_network_is_for_who_needs_it(words: tuple[str, ...], expected: Needs
 
 def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
     """Whichever format they have."""
+    installed("ssh-keygen")
     git = ("--git", "https://git.example/ap", "--branch", "main", "--require-signature")
 
     (tmp_path / "allowed").write_text(f"kim@example {KEY}\n")

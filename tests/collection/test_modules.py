@@ -207,9 +207,8 @@ def test_a_host_is_reported_on(host: SshHost, site: list[str]) -> None:
     assert everything(host) == before
     assert (found["changed"], found["status"]["inSync"], found["state"]["state"]) == (False, True, "confirmed")
     assert [one["id"] for one in found["history"]["generations"]] == ["night"]
-    assert {"changed", "version", "state", "invocation"} == ran(
-        host, "host_info", gather_subset=["state"], id="x"
-    ).keys()
+    part = ran(host, "host_info", gather_subset=["state"], id="x").keys()
+    assert part - {"invocation"} == {"changed", "version", "state"}  # which not every ansible-core adds
 
 
 @pytest.mark.parametrize("name", [*sorted(one.stem for one in MODULES.glob("*.py"))])

@@ -3,7 +3,6 @@
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from reconciler.model.commands import NOWHERE
 from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, SourceReport
 from reconciler.watch.report_text import next_steps
+from testing.programs import needs
 from testing.reports import NOW, report
 
 ROOT: Final = Path(__file__).parents[2]
@@ -140,12 +140,6 @@ def said(*words: str) -> str:
     """What a tool writes on stderr, and nothing where it takes the words."""
     ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
     return ran.stderr
-
-
-def needs(tool: str) -> None:
-    """Skip where `tool` is not installed."""
-    if shutil.which(tool) is None:
-        pytest.skip(f"NOT TESTED: {tool} is not installed")
 
 
 def virsh_takes(line: str) -> bool:

@@ -14,6 +14,7 @@ from packages import changelog, versions
 from packages.changelog import Version
 from packages.release import BRANCH, Refused, Release, make, proposed
 from packages.source import BuildFailed
+from testing.programs import needs
 
 ROOT: Final = Path(__file__).parents[2]
 DAY: Final = date(2026, 11, 30)
@@ -169,6 +170,7 @@ def test_the_tag_is_annotated_with_the_notes(repository: Path) -> None:
 
 def test_the_tag_is_signed_where_git_has_a_key(repository: Path, tmp_path: Path) -> None:
     """Also where the repository alone names the key."""
+    needs("ssh-keygen")
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     git(repository, "config", "gpg.format", "ssh")
