@@ -58,6 +58,7 @@ _MOST_CONFLICTS: Final = 6
 _MOST_QUEUES: Final = 4
 _GAP: Final = 3
 _FOLDED: Final = "."
+_READING: Final = "  ids are in hex, and those of domains are read downwards"
 _BELOW_SIGN: Final = " " * len("  !  ")
 
 
@@ -311,7 +312,8 @@ class _Drawing:
         """
         states = {cell.state for cell in self._cells(part)}
         states |= {CellState.CONFLICT} if self._conflicts else set()
-        lines = self._folded_lines(part)
+        lines = [self._page.cut(_READING, self._across)] if self._rows else []
+        lines += self._folded_lines(part)
         if CellState.HELD in states and not states.isdisjoint(_SIGNS):
             lines.append(self._meaning(" ", "a letter alone: the guest has it"))
         for state, sign in _SIGNS.items():
