@@ -11,6 +11,8 @@ from testing.simulated_hosts import lab_description
 
 _FILE = "6.12.jsonl"
 
+_LOOKS = 7
+
 
 @pytest.fixture(scope="module")
 def recorded_host(mounting: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedHost]:
@@ -25,10 +27,13 @@ def recorded_host(mounting: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_every_recorded_step_gets_the_kernels_answer_through_the_mount(
     recorded_host: MountedHost, scenario: Scenario
 ) -> None:
-    """Each step gives the recorded result, also whether open or write failed, and leaves the recorded state."""
+    """Each step gives the recorded result, also whether open or write failed, and leaves the recorded state.
+
+    That state takes hundreds of reads through the mount: it is looked at after every few steps, and at the end.
+    """
     recorded_host.request(("reset",))
     replay = Replay(recorded_host, tells_open=True)
 
     assert scenario.state == replay.state
-    for step in scenario.steps:
-        replay.check(step)
+    for at, step in enumerate(scenario.steps, start=1):
+        replay.check(step, looks=at % _LOOKS == 0 or at == len(scenario.steps))
