@@ -18,6 +18,7 @@ from reconciler.integrations.git_repository import Mirror, NothingToTake
 from reconciler.kernel.processes import Processes
 from testing.git_repositories import ENVIRONMENT, Repository
 from testing.mounted_hosts import until
+from testing.programs import needs
 
 
 @pytest.fixture
@@ -133,6 +134,8 @@ def test_a_repository_out_of_reach_leaves_the_mirror_as_it_is(repository: Reposi
 @pytest.mark.parametrize("url", ["https://kim:secret@127.0.0.1:1/x.git", "ssh://kim@127.0.0.1:1/x"])
 def test_a_server_that_does_not_answer(place: Path, url: str) -> None:
     """One line, without credentials."""
+    if url.startswith("ssh:"):
+        needs("ssh")
     with pytest.raises(GitFailed) as failed:
         mirror_of(url, place).fetch()
     assert "onnect" in str(failed.value)
