@@ -2,11 +2,12 @@
 
 import click
 
+from reconciler.cli.asked import chosen, queues_asked_for, refuse_paths
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, show_problems
-from reconciler.cli.status_command import Seen, chosen, queues_asked_for, refuse_paths
+from reconciler.cli.status_command import Seen
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import MATRIX_WIDE
 from reconciler.model.desired import Selector

@@ -9,6 +9,7 @@ import click
 
 from reconciler import Readable, plan
 from reconciler.cli.apply_progress import say_as_root, show_readable
+from reconciler.cli.asked import chosen
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import (
     by_record,
@@ -22,7 +23,7 @@ from reconciler.cli.open_host import (
 )
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
-from reconciler.cli.status_command import Seen, chosen
+from reconciler.cli.status_command import Seen
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN

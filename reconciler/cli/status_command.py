@@ -5,28 +5,23 @@ host alone; what this user may not read is named.
 """
 
 import os
-import re
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
-from reconciler.cli.command_lines import changed_line
+from reconciler.cli.asked import chosen, queues_asked_for, refuse_paths
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
-from reconciler.cli.tree import Refused, command, completes
-from reconciler.kernel.text_forms import UnknownText, parse_queue
-from reconciler.model.commands import DOCTOR, LOOP_STATUS, STATUS, Here
+from reconciler.cli.tree import command, completes
+from reconciler.model.commands import DOCTOR, LOOP_STATUS, Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
-from reconciler.model.ids import ID_COUNT
-from reconciler.model.matrix import Queue
 from reconciler.model.printable import error_text, lines_text
-from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, QueueStatus, Source, Status, queue_status
+from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, QueueStatus, Source, Status
 
 if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen
@@ -105,115 +100,6 @@ def _refuse_beside_watch(host: HostOptions, format: str, words: Sequence[str]) -
             f"--watch shows what the loop found, with the manifests that the loop reads; {' and '.join(unread)} has no "
             f"effect on that. To see it: {host.line(LOOP_STATUS)}"
         )
-
-
-def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """Return if no one of `guests` is a path: a slash is in no name of a guest.
-
-    Raises:
-        click.UsageError: one is; it says what to run instead.
-    """
-    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
-        line = host.here.reading((*host.paths, path)).line(STATUS)
-        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
-
-
-class Asked(NamedTuple):
-    """What the words after a command ask for: guests by name or uuid, and queues."""
-
-    names: tuple[str, ...]
-    queues: tuple[Queue, ...]
-
-
-def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
-    """The guests and queues that `words` name.
-
-    Raises:
-        click.UsageError: one is no guest here and no queue; it says what to run instead.
-    """
-    known = {key for one in found.rows for key in (one.name, one.uuid)}
-    names, queues = [], []
-    for word in words:
-        if word in known:
-            names.append(word)
-        elif queue := _queue(word):
-            queues.append(queue)
-        else:
-            raise _no_such_guest(found, word)
-    return Asked(tuple(names), tuple(queues))
-
-
-_ALMOST: Final = re.compile(r"(?:0x)?([0-9a-f]+)[.:,](?:0x)?([0-9a-f]+)", re.IGNORECASE | re.ASCII)
-
-
-def _queue(word: str) -> Queue | None:
-    """The queue that is called `word`; None where that looks like none.
-
-    Raises:
-        click.UsageError: it looks like one, and is written in another way, or has an id above 255.
-    """
-    with suppress(UnknownText):
-        return parse_queue(word.lower())
-    found = _ALMOST.fullmatch(word)
-    if found is None:
-        return None
-    raise click.UsageError(
-        f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff: {_example(*found.groups())}"
-    )
-
-
-def _example(*digits: str) -> str:
-    """A queue as it is written, made of the two ids with `digits` as far as these are ids."""
-    in_hex = [int(one, 16) for one in digits]
-    if max(in_hex) < ID_COUNT:
-        return str(Queue(*in_hex))
-    in_decimal = [
-        int(one) if one.isdecimal() and read >= ID_COUNT else read for one, read in zip(digits, in_hex, strict=True)
-    ]
-    return f"{Queue(*in_decimal)} if decimal is meant" if max(in_decimal) < ID_COUNT else "05.0047"
-
-
-def chosen(found: Status, words: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
-    """The rows that were asked for, by name, uuid or queue, and by label; None where all of them were.
-
-    Raises:
-        click.UsageError: there is no such guest or queue; it says what to run instead.
-    """
-    if not words and not selector.pairs:
-        return None
-    names, queues = asked_for(found, words)
-    return tuple(
-        one
-        for one in found.rows
-        if (not words or one.name in names or one.uuid in names or any(_has(one, queue) for queue in queues))
-        and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
-    )
-
-
-def _has(one: GuestStatus, queue: Queue) -> bool:
-    """Whether a guest has `queue`, or is to have it."""
-    return any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
-
-
-def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus, ...]:
-    """Who has each of the queues among `words`, which `chosen` takes."""
-    return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
-
-
-def _no_such_guest(found: Status, name: str) -> click.UsageError:
-    from reconciler.cli.mistyped import meant_host, other_guest
-
-    context = click.get_current_context()
-    others = tuple(one for one in context.params["guests"] if one != name) or None
-    if os.path.exists(name):
-        line = changed_line(context, guests=others, file=(*context.params["file"], name))
-        return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
-    refused = other_guest(name, (one.name for one in found.guests))
-    host = None if context.params["host_name"] else meant_host(name, context.params["file"])
-    if host and (host.name == name or not refused.next):
-        line = changed_line(context, guests=others, host_name=host.name)
-        return Refused(f"no guest called {name} is known here. {host.text.removesuffix(':')}", line)
-    return refused
 
 
 class Seen:

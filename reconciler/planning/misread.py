@@ -4,11 +4,12 @@ An id is doubtful where the host does not have it, and has the one that the same
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import product
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, WrittenIds
-from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Queue
 from reconciler.model.observed import Observed
 from reconciler.model.problems import Position, several
@@ -17,6 +18,7 @@ from reconciler.planning.plan import Misread, Plan
 _MOST_NOTES: Final = 5
 _MOST_IDS: Final = 8
 _NOUNS: Final = {"adapters": "adapter", "domains": "domain", "controlDomains": "control domain"}
+_BASES: Final = (16, 10)
 _TWO_DIGITS: Final = range(10, 100)
 
 
@@ -63,6 +65,36 @@ def misread_ids(written: Iterable[tuple[Suspect, tuple[WrittenIds, ...]]], plan:
         for (is_host, found), names in alike.items()
     ]
     return tuple(notes[:_MOST_NOTES])
+
+
+def ids_meant(text: str) -> tuple[int, ...]:
+    """The ids that a person may mean by `text`: its digits in hex, as tools show ids, then in decimal; none above 255.
+
+    With ``0x`` before them they are hex alone.
+    """
+    return tuple(dict.fromkeys(_readings(text).values()))
+
+
+def queues_meant(adapter: str, domain: str, observed: Observed) -> tuple[Queue, ...]:
+    """The queues that a person may mean by two ids: those that the host has first, and hex before decimal.
+
+    Both ids are in the same base; in two bases a queue is meant only where the host has it, or where none is in one.
+    """
+    adapters, domains = _readings(adapter), _readings(domain)
+    alike = [Queue(adapters[base], domains[base]) for base in _BASES if base in adapters and base in domains]
+    every = [Queue(*pair) for pair in product(adapters.values(), domains.values())]
+    there = {one.queue for one in observed.queues}
+    meant = dict.fromkeys([*(alike or every), *(one for one in every if one in there)])
+    return tuple(sorted(meant, key=lambda one: one not in there))
+
+
+def _readings(text: str) -> dict[int, int]:
+    """By base, the ids that `text` may be."""
+    found = {}
+    for base in _BASES[:1] if text[:2].lower() == "0x" else _BASES:
+        with suppress(ValueError):
+            found[base] = int(text, base)
+    return {base: one for base, one in found.items() if one in ALL_IDS}
 
 
 def decimal_queue(queue: Queue, observed: Observed) -> Queue | None:

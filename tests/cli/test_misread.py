@@ -1,6 +1,7 @@
 """Ids and queues that were typed in the other base than they are read in."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -99,19 +100,40 @@ def test_programs_get_the_queue_that_may_be_meant(command: Command) -> None:
     assert [(one["queue"], one["inDecimal"]) for one in queues] == [("05.0071", "05.0047"), ("05.0047", None)]
 
 
+@pytest.mark.parametrize("name", ["status", "matrix"])
 @pytest.mark.parametrize(
-    ("typed", "example"),
+    ("typed", "meant"),
     [
-        ("05.0171", "05.00ab if decimal is meant"),
-        ("5.255", "05.00ff if decimal is meant"),
-        ("200.0004", "c8.0004 if decimal is meant"),
-        ("05.0999", "05.0047"),
-        ("05.0fab", "05.0047"),
-        ("5.71", "05.0071"),
+        ("05.71", ["05.0047    # adapter 0x05 (5), domain 0x47 (71): on this host", "05.0071    # adapter 0x05 (5), "]),
+        ("5.47", ["05.0047    # adapter 0x05 (5), domain 0x47 (71): on this host", "05.002f    # adapter 0x05 (5), "]),
+        ("5:0x47", ["05.0047    # adapter 0x05 (5), domain 0x47 (71): on this host"]),
+        ("05.0171", ["05.00ab    # adapter 0x05 (5), domain 0xab (171): on this host"]),
+        ("9.9", ["09.0009    # adapter 0x09 (9), domain 0x09 (9): not on this host now"]),
+        ("200.0004", ["c8.0004    # adapter 0xc8 (200), domain 0x04 (4): not on this host now"]),
     ],
 )
-def test_an_id_above_ff_may_be_decimal(command: Command, typed: str, example: str) -> None:
-    """Then it is written in hex for the user."""
+def test_a_queue_in_a_short_form_is_answered_with_what_it_may_mean(
+    command: Command, name: str, typed: str, meant: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In hex and in decimal, what the host has first; each is a command that works."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+    ran = command(name, "guest1", typed)
+
+    said, *lines = ran.err.splitlines()
+    assert (ran.code, ran.out) == (64, "")
+    assert said == f"Error: {typed} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff"
+    assert len(lines) == len(meant)
+    for line, one in zip(lines, meant, strict=True):
+        assert line.partition(" guest1 ")[2].startswith(one)
+        words = shlex.split(line.removeprefix("  next: ").partition("    #")[0])
+        assert command.bare(*words[1:]).code == 0
+
+
+@pytest.mark.parametrize("typed", ["05.0999", "05.0fab", "300.4"])
+def test_a_queue_that_can_mean_none_is_answered_with_one_of_the_host(command: Command, typed: str) -> None:
+    """As an example of how a queue is written."""
     ran = command("status", typed)
 
-    assert (ran.code, in_one_line(ran.err).endswith(f"two ids in hex from 00 to ff: {example}")) == (64, True), ran.err
+    said = f"Error: {typed} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff, for example 04.0004"
+    assert (ran.code, in_one_line(ran.err)) == (64, said)

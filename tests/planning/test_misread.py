@@ -11,7 +11,7 @@ from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed
 from reconciler.model.problems import Position
-from reconciler.planning.misread import Suspect, decimal_queue, misread_ids, suspects
+from reconciler.planning.misread import Suspect, decimal_queue, ids_meant, misread_ids, queues_meant, suspects
 from reconciler.planning.plan import Misread, Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import Targets
@@ -190,3 +190,38 @@ def test_where_no_id_has_two_digits_in_any_base_nothing_is_doubtful() -> None:
     host = observe(SimulatedHost(hardware([5, 6], [4])))
 
     assert [*suspects(make_plan(desired([guest("a", config([5], [47]), 1)]), host))] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "ids"),
+    [("5", [5]), ("05", [5]), ("71", [0x71, 71]), ("0x71", [0x71]), ("0X2F", [0x2F]), ("ab", [0xAB]), ("ff", [255])],
+)
+def test_an_id_may_mean_what_its_digits_are_in_hex_and_in_decimal(typed: str, ids: list[int]) -> None:
+    """Hex first, since tools show ids like that; 0x leaves no doubt."""
+    assert list(ids_meant(typed)) == ids
+
+
+@pytest.mark.parametrize(("typed", "ids"), [("171", [171]), ("100", [100]), ("256", []), ("0x100", []), ("x", [])])
+def test_no_id_is_above_255(typed: str, ids: list[int]) -> None:
+    """In the one base it may be, in the other not."""
+    assert list(ids_meant(typed)) == ids
+
+
+@pytest.mark.parametrize(
+    ("typed", "queues"),
+    [
+        (("5", "71"), ["05.0047", "05.0071"]),  # the host has it in decimal
+        (("5", "44"), ["05.0044", "05.002c"]),  # the host has it in hex
+        (("5", "50"), ["05.0050", "05.0032"]),  # the host has neither
+        (("10", "71"), ["10.0047", "10.0071", "0a.0047"]),  # in two bases only what the host has
+        (("5", "4"), ["05.0004"]),
+        (("0x5", "0x47"), ["05.0047"]),
+        (("5", "171"), ["05.00ab"]),
+        (("0a", "171"), ["0a.00ab"]),  # in one base it is none
+        (("5", "999"), []),
+        (("300", "4"), []),
+    ],
+)
+def test_a_queue_may_mean_several_that_the_host_has_first(typed: tuple[str, str], queues: list[str]) -> None:
+    """Both ids in the same base."""
+    assert [str(one) for one in queues_meant(*typed, found())] == queues

@@ -1,0 +1,135 @@
+"""What the words after ``status`` and ``matrix`` ask for: guests, and queues however they are written."""
+
+import os
+import re
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import click
+
+from reconciler.cli.command_lines import changed_line
+from reconciler.cli.options import HostOptions
+from reconciler.cli.tree import Refused
+from reconciler.kernel.text_forms import UnknownText, parse_queue
+from reconciler.model.commands import STATUS
+from reconciler.model.desired import Selector
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Queue
+from reconciler.planning.misread import queues_meant
+from reconciler.planning.status import GuestStatus, QueueStatus, Status, queue_status
+
+
+def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """Return if no one of `guests` is a path: a slash is in no name of a guest.
+
+    Raises:
+        click.UsageError: one is; it says what to run instead.
+    """
+    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
+        line = host.here.reading((*host.paths, path)).line(STATUS)
+        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
+
+
+class Asked(NamedTuple):
+    """What the words after a command ask for: guests by name or uuid, and queues."""
+
+    names: tuple[str, ...]
+    queues: tuple[Queue, ...]
+
+
+def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
+    """The guests and queues that `words` name.
+
+    Raises:
+        click.UsageError: one is no guest here and no queue; it says what to run instead.
+    """
+    known = {key for one in found.rows for key in (one.name, one.uuid)}
+    names, queues = [], []
+    for word in words:
+        if word in known:
+            names.append(word)
+        elif queue := _queue(found, word):
+            queues.append(queue)
+        else:
+            raise _no_such_guest(found, word)
+    return Asked(tuple(names), tuple(queues))
+
+
+_ALMOST: Final = re.compile(r"((?:0x)?[0-9a-f]+)[.:,]((?:0x)?[0-9a-f]+)", re.IGNORECASE | re.ASCII)
+
+
+def _queue(found: Status, word: str) -> Queue | None:
+    """The queue that is called `word`; None where that looks like none.
+
+    Raises:
+        Refused: it looks like one, and is written in another way, or has an id above 255; it says what may be meant.
+    """
+    with suppress(UnknownText):
+        return parse_queue(word.lower())
+    almost = _ALMOST.fullmatch(word)
+    if almost is None:
+        return None
+    form = f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff"
+    meant = queues_meant(almost[1], almost[2], found.observed)
+    if not meant:
+        raise Refused(f"{form}, for example {next((one.queue for one in found.observed.queues), _EXAMPLE)}")
+    raise Refused(form, *(_meant_line(word, str(one), _queue_remark(found, one)) for one in meant))
+
+
+_EXAMPLE: Final = Queue(0x05, 0x47)
+
+
+def _meant_line(word: str, meant: str, remark: str) -> str:
+    """The current command with `meant` in place of `word`, and what that is."""
+    context = click.get_current_context()
+    words = tuple(meant if one == word else one for one in context.params["guests"])
+    return f"{changed_line(context, guests=words)}    # {remark}"
+
+
+def _queue_remark(found: Status, queue: Queue) -> str:
+    is_there = any(one.queue == queue for one in found.observed.queues)
+    where = "on this host" if is_there else "not on this host now"
+    return f"adapter {IdSet([queue.adapter])}, domain {IdSet([queue.domain])}: {where}"
+
+
+def chosen(found: Status, words: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
+    """The rows that were asked for, by name, uuid or queue, and by label; None where all of them were.
+
+    Raises:
+        click.UsageError: there is no such guest or queue; it says what to run instead.
+    """
+    if not words and not selector.pairs:
+        return None
+    names, queues = asked_for(found, words)
+    return tuple(
+        one
+        for one in found.rows
+        if (not words or one.name in names or one.uuid in names or any(_has(one, queue) for queue in queues))
+        and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
+    )
+
+
+def _has(one: GuestStatus, queue: Queue) -> bool:
+    """Whether a guest has `queue`, or is to have it."""
+    return any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
+
+
+def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus, ...]:
+    """Who has each of the queues among `words`, which `chosen` takes."""
+    return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
+
+
+def _no_such_guest(found: Status, name: str) -> click.UsageError:
+    from reconciler.cli.mistyped import meant_host, other_guest
+
+    context = click.get_current_context()
+    others = tuple(one for one in context.params["guests"] if one != name) or None
+    if os.path.exists(name):
+        line = changed_line(context, guests=others, file=(*context.params["file"], name))
+        return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
+    refused = other_guest(name, (one.name for one in found.guests))
+    host = None if context.params["host_name"] else meant_host(name, context.params["file"])
+    if host and (host.name == name or not refused.next):
+        line = changed_line(context, guests=others, host_name=host.name)
+        return Refused(f"no guest called {name} is known here. {host.text.removesuffix(':')}", line)
+    return refused
