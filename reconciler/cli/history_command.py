@@ -17,7 +17,7 @@ from reconciler.cli.options import (
     host_options,
     label_option,
 )
-from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
+from reconciler.cli.output import note, page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.tree import command, completes
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
@@ -122,7 +122,7 @@ def _one_apply(word: str) -> int | str | None:
 
 
 def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
-    from reconciler.render.history_list import commit_note
+    from reconciler.render.history_list import commit_notes
     from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
@@ -146,8 +146,8 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
             result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
         if not total:
             say_whose_records(host, click.get_current_context())
-        if note := commit_note(listed, (one.origin.commit for one in generations)):
-            say(f"note: {note}")
+        for one in commit_notes(listed, [one.origin.commit for one in generations]):
+            note(one)
     _show_suspended(host, generations[-1].suspended if generations else ())
 
 

@@ -7,11 +7,11 @@ from reconciler.cli.apply_progress import say_as_root
 from reconciler.cli.loop_seen import published_report
 from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import page_for_stdout, result, say
+from reconciler.cli.output import note, page_for_stdout, result, say
 from reconciler.model.desired import Selector
 from reconciler.model.outcome import Extent
 from reconciler.model.printable import error_text, lines_text
-from reconciler.render.history_list import Listed, commit_note, listed_text, local_time
+from reconciler.render.history_list import Listed, commit_notes, listed_text, local_time
 from reconciler.render.history_text import NEWEST, commit_lines, wants_lines
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted, iso_time
@@ -78,8 +78,8 @@ def _list(view: HistoryView, format: str, newest: int | None, selector: Selector
         page = page._replace(width=None) if format == "wide" else page
         listed = listed_text([_listed(one) for one in chosen], page)
         result(listed)
-        if note := commit_note(listed, (one.commit for one in chosen)):
-            say(f"note: {note}")
+        for one in commit_notes(listed, [one.commit for one in chosen]):
+            note(one)
     if earlier := len(touching) - len(chosen) + (0 if selector.pairs else view.earlier):
         result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
     if selector.pairs:

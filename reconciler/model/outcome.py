@@ -147,6 +147,15 @@ def fleet_text(record: Mapping[str, Any]) -> str:
     return f"{record['id']}, by {record['operator']}, to {count} ({', '.join(hosts)}){without}{source}"
 
 
+_SHORT: Final = 12
+
+
+def commit_words(commit: str, most: int = _SHORT) -> str:
+    """The first `most` characters of `commit` for people; that manifests differ from it (``+``) is said in words."""
+    changed = " with uncommitted changes" if commit.endswith("+") else ""
+    return f"{commit.removesuffix('+')[:most]}{changed}"
+
+
 class Origin(NamedTuple):
     """Who asked for an apply, and how.
 

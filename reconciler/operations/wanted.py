@@ -10,6 +10,7 @@ from reconciler.manifests.site import Site, names_of_host, other_host, placed, r
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
+from reconciler.model.outcome import commit_words
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem, in_a_line
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
@@ -264,7 +265,7 @@ class AppliedLast(NamedTuple):
         desired, commit = found.desired, found.generation.origin.commit
         if self.host not in (None, desired.host.name):
             raise NothingWanted(f"generation {number} was applied to host {desired.host.name}, not to {self.host}")
-        of_commit = f" of commit {commit[:12]}" if commit else ""
+        of_commit = f" of commit {commit_words(commit)}" if commit else ""
         compared = ComparedWith(
             Source.APPLIED, f"what was applied last: generation {number}{of_commit}", number, commit
         )
@@ -361,7 +362,7 @@ class Enforced(NamedTuple):
             raise NothingEnforced(
                 f"the loop enforces the manifests of host {found.desired.host.name}, not of {self.host}"
             )
-        of_commit = f": commit {found.commit[:12]}" if found.commit else ""
+        of_commit = f": commit {commit_words(found.commit)}" if found.commit else ""
         compared = ComparedWith(Source.ENFORCED, f"what the loop enforces{of_commit}", 0, found.commit)
         return Wanted(found.desired, None, found.commit, compared=compared)
 

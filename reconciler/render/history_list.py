@@ -1,6 +1,6 @@
 """The list of generations as a table that fits the page: which columns, and what of them, a narrow one keeps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final, NamedTuple
 
@@ -17,6 +17,9 @@ NO_COMMIT: Final = (
     "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
 )
 """Why a line of the list has no commit in its column."""
+
+CHANGED: Final = "'+' behind a commit: with uncommitted changes"
+"""What the sign behind a commit of the list means."""
 
 
 class Listed(NamedTuple):
@@ -108,10 +111,12 @@ def _table(generations: Sequence[Listed], layout: _Layout, zone: tzinfo | None) 
     return heading, [_row(one, layout, zone, with_zone=bool(zones)) for one in generations]
 
 
-def commit_note(listed: str, commits: Iterable[str]) -> str:
-    """Why a line of the list `listed` names no commit; empty where each does, or the list has no column for them."""
+def commit_notes(listed: str, commits: Sequence[str]) -> list[str]:
+    """What the signs of the list `listed` at and behind its `commits` mean, as far as they are shown."""
     heading = listed.partition("\n")[0]
-    return NO_COMMIT if "COMMIT" in heading and _IN_SHORT not in heading and not all(commits) else ""
+    lacks = "COMMIT" in heading and _IN_SHORT not in heading and not all(commits)
+    changed = "COMMIT" in heading and any(one.endswith("+") for one in commits)
+    return [*([NO_COMMIT] if lacks else []), *([CHANGED] if changed else [])]
 
 
 def local_time(seconds: float, zone: tzinfo | None = None) -> str:

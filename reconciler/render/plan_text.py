@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
+from reconciler.model.outcome import commit_words
 from reconciler.model.printable import escaped, escaped_lines, lines_text
 from reconciler.model.problems import several
 from reconciler.model.steps import Action, Step
@@ -112,7 +113,7 @@ def heading_text(plan: Plan) -> str:
 
 
 def _commit(plan: Plan) -> str:
-    return f", commit {plan.commit[:12]}{'+' if plan.commit.endswith('+') else ''}" if plan.commit else ""
+    return f", commit {commit_words(plan.commit)}" if plan.commit else ""
 
 
 def changes_section(plan: Plan, page: Page) -> Section:
@@ -214,7 +215,8 @@ def plan_markdown(plan: Plan) -> str:
         head += [f"> * … and {len(texts) - _MOST_CONSENTS:,} more"] if len(texts) > _MOST_CONSENTS else []
         head.append("")
     head += [line for note in plan.notes for line in (f"> **Note**: {escaped(note)}.", "")]
-    commit = f"commit {code(plan.commit)}, " if plan.commit else ""
+    changed = " with uncommitted changes" if plan.commit.endswith("+") else ""
+    commit = f"commit {code(plan.commit.removesuffix('+'))}{changed}, " if plan.commit else ""
     tail = f"<sub>{commit}fingerprint {code(plan.fingerprint[:16])}</sub>"
     body = _Body(LONGEST - 4 * (_FRAME + 2 * _LONGEST_FENCE) - sum(len(line) + 1 for line in (*head, tail)))
     if plan.problems:

@@ -11,6 +11,7 @@ from reconciler.model.codec import BadRecord, Codec
 from reconciler.model.desired import Activation, DesiredGuest, Presence, Selector
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
+from reconciler.model.outcome import commit_words
 from reconciler.model.problems import Position, Problem
 from reconciler.picture.cells import Picture, initials_of
 from reconciler.planning.grid import Grid, Holder
@@ -66,6 +67,8 @@ class Report(NamedTuple):
 MADE: Final = "Made"
 READ_FROM: Final = "Read from"
 COMMIT: Final = "Commit"
+_WHOLE: Final = 64
+"""How long the id of a commit is at most."""
 """The names of facts that a picture is shown with, too."""
 
 _GUESTS: Final = ("Guest", "State", "Queues", "Sees", "VM", "Why")
@@ -101,7 +104,7 @@ def status_report(
         ("Host pool", pool_text(observed.pool)),
     ]
     if status.compared.commit:
-        facts.append((COMMIT, status.compared.commit))
+        facts.append((COMMIT, commit_words(status.compared.commit, _WHOLE)))
     lines = tuple(_guest_row(one, names) for one in (status.rows if rows is None else rows))
     return Report(
         names.host(status.host),
@@ -137,7 +140,7 @@ def plan_report(plan: Plan, names: Names, selector: Selector = Selector()) -> Re
     observed = plan.observed
     facts = [("Kernel", observed.release), ("Queues", f"{len(observed.queues):,}")]
     facts += [("Summary", summary_text(plan))] if names.are_shown and plan.is_valid else []
-    facts += [(COMMIT, plan.commit)] if plan.commit else []
+    facts += [(COMMIT, commit_words(plan.commit, _WHOLE))] if plan.commit else []
     facts.append(("Fingerprint", plan.fingerprint[:16]))
     steps = [
         f"{number}. {step_text(one._replace(holder=names.guest(one.holder, one.step.uuid)))}"
@@ -316,7 +319,7 @@ def recorded_report(
     return Report(
         names.host(plan.host),
         about,
-        (*facts, *summary, *([(COMMIT, plan.commit)] if plan.commit else [])),
+        (*facts, *summary, *([(COMMIT, commit_words(plan.commit, _WHOLE))] if plan.commit else [])),
         _named(pictures, names, about),
         (Listing("Steps, in this order", tuple(steps)),) if steps else (),
     )

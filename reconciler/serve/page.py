@@ -16,6 +16,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from reconciler.model.ids import IdSet
+from reconciler.model.outcome import commit_words
 from reconciler.model.printable import escaped
 from reconciler.picture.cells import Picture
 from reconciler.picture.sheet import key_of_holders, key_of_signs
@@ -106,7 +107,7 @@ class Pages:
             finalize=_shown,
             loader=DictLoader({"page.html": template}),
         )
-        environment.filters.update(moment=_moment, iso=iso_time, commit=_short_commit, lines=_diff_lines)
+        environment.filters.update(moment=_moment, iso=iso_time, commit=commit_words, lines=_diff_lines)
         self._template = environment.get_template("page.html")
         static = own.joinpath("static")
         self.static: Final = {
@@ -386,10 +387,6 @@ def _shown(value: object) -> object:
 def _moment(seconds: float) -> Markup:
     """`seconds` since 1970 as an element for people and programs."""
     return Markup('<time datetime="{}">{} UTC</time>').format(iso_time(seconds), moment(seconds))
-
-
-def _short_commit(commit: str) -> str:
-    return f"{commit[:12]}{'+' if commit.endswith('+') else ''}"
 
 
 def _diff_lines(diff: str) -> Sequence[tuple[str, str]]:

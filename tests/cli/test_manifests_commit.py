@@ -689,3 +689,30 @@ def test_a_repository_that_cannot_be_read_is_said(damage: str, repository: Repos
         config.write(damage)
 
     assert refusal(plan(repository.path / "site"))
+
+
+def test_no_text_has_a_sign_for_uncommitted_changes_that_it_does_not_explain(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every form for people says it in words, or has a note on the sign; programs get the sign."""
+    with (repository.path / "site/guests.yaml").open("a", encoding="utf-8") as file:
+        file.write("# not committed\n")
+    host = ("--simulate", str(tmp_path / "simulated-host.yaml"), "--state-dir", str(tmp_path / "state"))
+    where = ("-f", str(repository.path / "site"), *host)
+    command, head = Command(tmp_path, capsys), repository.head()
+    made = {form: command.bare("plan", "-o", form, *where) for form in ("text", "wide", "diff", "markdown")}
+    made["report"] = command.bare("report", "--plan", "--html", "-", *where)
+    assert command.bare("apply", "--yes", *where).code == 0
+    made["show"] = command.bare("history", "show", "1", *host)
+    made["status"] = command.bare("status", *host, "-f", str(tmp_path / "none"))
+    listed = command.bare("history", *host)
+
+    for form, ran in made.items():
+        text = " ".join((ran.out + ran.err).split())
+        assert f"{head[:12]}+" not in text, form
+        if head[:12] in text:
+            assert "uncommitted changes" in text, form
+    assert f"commit {head[:12]} with uncommitted changes: kernel" in made["text"].out
+    assert f"<sub>commit `{head}` with uncommitted changes, fingerprint" in made["markdown"].out
+    assert f"{head[:12]}+" in listed.out
+    assert "note: '+' behind a commit: with uncommitted changes\n" in listed.err

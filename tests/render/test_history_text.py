@@ -13,7 +13,7 @@ from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome,
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.changes import plan_diff
-from reconciler.render.history_list import commit_note, local_time
+from reconciler.render.history_list import commit_notes, local_time
 from reconciler.render.history_text import (
     Wish,
     diff_records,
@@ -173,7 +173,7 @@ def test_without_any_commit_there_is_no_column_for_one(columns: int | None) -> N
     listed = history_text(generations, Page(columns), zone=ZONE)
 
     assert listed.splitlines()[0].endswith("  WHAT")
-    assert commit_note(listed, (one.origin.commit for one in generations)) == ""
+    assert commit_notes(listed, [one.origin.commit for one in generations]) == []
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, None])
@@ -183,9 +183,19 @@ def test_a_line_without_a_commit_is_explained_where_it_is_shown(columns: int | N
     mixed, alike = (history_text(every, Page(columns), zone=ZONE) for every in ([other, one], [one]))
 
     is_wide = columns in (120, None)
-    assert bool(commit_note(mixed, [other.origin.commit, one.origin.commit])) == is_wide
+    assert [note[:3] for note in commit_notes(mixed, [other.origin.commit, one.origin.commit])] == ["'-'"] * is_wide
     assert any(line.endswith("  -") for line in mixed.splitlines()) == is_wide
-    assert commit_note(alike, [one.origin.commit]) == ""
+    assert commit_notes(alike, [one.origin.commit]) == []
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, None])
+def test_the_sign_of_uncommitted_changes_is_explained_where_it_is_shown(columns: int | None) -> None:
+    """In each layout of the list; and only where a generation has it."""
+    listed = history_text(GENERATIONS, Page(columns), zone=ZONE)
+
+    notes = commit_notes(listed, [one.origin.commit for one in GENERATIONS])
+    assert f"{COMMIT[:7]}+" in listed or f"{COMMIT[:12]}+" in listed
+    assert notes[-1] == "'+' behind a commit: with uncommitted changes"
 
 
 def test_where_something_is_cut_the_command_that_shows_all_is_named() -> None:
