@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -73,3 +73,94 @@ def test_a_changed_lock_is_installed_again(run: Run, tmp_path: Path, changed: st
 
     assert run("demo") == ["demo.txt", tmp_path.name]
     assert run("docs") == ["locked.txt", tmp_path.name]
+
+
+ANOTHER: Final = 65534
+AS_A_USER: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+needs_users = pytest.mark.skipif(
+    os.geteuid() != 0
+    or not shutil.which("unshare")
+    or bool(subprocess.run([*AS_A_USER, "true"], check=False).returncode),
+    reason="NOT TESTED: ordinary users, which needs root and user namespaces",
+)
+
+
+def given_to_another(*top: Path) -> None:
+    """Have `top` and all below it belong to another user, readable for everybody."""
+    for path in (below for one in top for below in (one, *one.rglob("*"))):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        os.chown(path, ANOTHER, ANOTHER, follow_symlinks=False)
+
+
+def as_a_user(home: Path, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run `command` as an ordinary user with this `home`."""
+    environment = {**os.environ, "HOME": str(home)}
+    return subprocess.run(
+        [*AS_A_USER, *command], capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+@needs_users
+@pytest.mark.parametrize("name", ["clone", "a clone of kim's"])
+def test_a_clone_of_another_user_is_not_prepared(run: Run, tmp_path: Path, name: str) -> None:
+    """Nothing is tried; what is printed leads to a clone of one's own, whose environment is made anew."""
+    clone, home = tmp_path / name, tmp_path / "home"
+    run("demo")
+    shutil.copytree(tmp_path, clone, ignore=shutil.ignore_patterns(name, "home"), symlinks=True)
+    home.mkdir()
+    given_to_another(clone)
+
+    ran = as_a_user(home, [str(clone / "run"), "demo"])
+
+    first, line = ran.stderr.splitlines()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert first.startswith(f"run: nothing can be prepared in {clone}, which belongs to ")
+    copied, _, again = line.partition(" && ")
+    assert again == "~/reconcile/run demo"
+    done = as_a_user(home, ["sh", "-c", copied])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (home / "reconcile/run").read_bytes() == (clone / "run").read_bytes()
+    assert (home / "reconcile/.venv/ready").read_text(encoding="utf-8").startswith(f"{tmp_path}\n")
+
+
+@needs_users
+def test_an_environment_of_another_user_is_not_refreshed(run: Run, tmp_path: Path) -> None:
+    """As after a demo with sudo: one sentence, and what to do."""
+    run("demo")
+    given_to_another(tmp_path / ".venv")
+    (tmp_path / "pyproject.toml").write_text("# changed\n", encoding="utf-8")
+
+    ran = as_a_user(tmp_path, [str(tmp_path / "run"), "demo"])
+
+    first, line = ran.stderr.splitlines()
+    assert ran.returncode == 1
+    assert first.startswith(f"run: {tmp_path}/.venv belongs to ")
+    assert line == f"  sudo rm -r {tmp_path}/.venv"
+
+
+@needs_users
+def test_what_another_user_has_prepared_is_run_as_it_is(run: Run, tmp_path: Path) -> None:
+    """A demo writes nothing into the clone."""
+    run("demo")
+    given_to_another(tmp_path / ".venv")
+
+    ran = as_a_user(tmp_path, [str(tmp_path / "run"), "demo"])
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_an_environment_that_was_copied_is_made_anew(run: Run, tmp_path: Path) -> None:
+    """Its programs name the clone that it was made in."""
+    run("demo")
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path, copy, ignore=shutil.ignore_patterns("copy"), symlinks=True)
+    made = tmp_path / "python3"
+    made.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/made\nexit 1\n', encoding="utf-8")
+    made.chmod(0o755)
+
+    environment = {**os.environ, "PYTHON": str(made)}
+    ran = subprocess.run([copy / "run", "demo"], capture_output=True, text=True, env=environment, check=False)
+
+    assert (tmp_path / "made").exists()
+    assert ran.returncode in (0, 1)
