@@ -1,4 +1,4 @@
-"""What the words after ``status`` and ``matrix`` ask for: guests, and queues however they are written."""
+"""What the words after ``status`` and ``matrix`` ask for: guests, queues and cards, however these are written."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from reconciler.model.commands import STATUS
 from reconciler.model.desired import Selector
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Queue
-from reconciler.planning.misread import queues_meant
-from reconciler.planning.status import GuestStatus, QueueStatus, Status, queue_status
+from reconciler.planning.misread import ids_meant, queues_meant
+from reconciler.planning.status import CardStatus, GuestStatus, QueueStatus, Status, card_status, queue_status
 
 
 def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
@@ -31,28 +31,31 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 
 class Asked(NamedTuple):
-    """What the words after a command ask for: guests by name or uuid, and queues."""
+    """What the words after a command ask for: guests by name or uuid, queues, and cards by number."""
 
     names: tuple[str, ...]
     queues: tuple[Queue, ...]
+    cards: tuple[int, ...]
 
 
 def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
-    """The guests and queues that `words` name.
+    """The guests, queues and cards that `words` name.
 
     Raises:
-        click.UsageError: one is no guest here and no queue; it says what to run instead.
+        click.UsageError: one is no guest here, no queue and no card; it says what to run instead.
     """
     known = {key for one in found.rows for key in (one.name, one.uuid)}
-    names, queues = [], []
+    names, queues, cards = [], [], []
     for word in words:
         if word in known:
             names.append(word)
         elif queue := _queue(found, word):
             queues.append(queue)
+        elif (card := _card(found, word)) is not None:
+            cards.append(card)
         else:
             raise _no_such_guest(found, word)
-    return Asked(tuple(names), tuple(queues))
+    return Asked(tuple(names), tuple(queues), tuple(cards))
 
 
 _ALMOST: Final = re.compile(r"((?:0x)?[0-9a-f]+)[.:,]((?:0x)?[0-9a-f]+)", re.IGNORECASE | re.ASCII)
@@ -88,30 +91,69 @@ def _meant_line(word: str, meant: str, remark: str) -> str:
 
 def _queue_remark(found: Status, queue: Queue) -> str:
     is_there = any(one.queue == queue for one in found.observed.queues)
-    where = "on this host" if is_there else "not on this host now"
-    return f"adapter {IdSet([queue.adapter])}, domain {IdSet([queue.domain])}: {where}"
+    return f"adapter {IdSet([queue.adapter])}, domain {IdSet([queue.domain])}: {_where(is_there=is_there)}"
 
 
-def chosen(found: Status, words: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
-    """The rows that were asked for, by name, uuid or queue, and by label; None where all of them were.
+def _where(*, is_there: bool) -> str:
+    return "on this host" if is_there else "not on this host now"
+
+
+_CARD: Final = re.compile(r"(?:card|0x)([0-9a-f]{1,2})", re.IGNORECASE | re.ASCII)
+_CARD_NUMBER: Final = re.compile(r"[0-9][0-9a-f]{0,2}|[a-f][0-9]", re.IGNORECASE | re.ASCII)
+"""Digits in either base; two letters are rather a name."""
+
+
+def _card(found: Status, word: str) -> int | None:
+    """The number of the card that is called `word`: ``card05`` as in /sys, 0x05, 5; None where that looks like none.
 
     Raises:
-        click.UsageError: there is no such guest or queue; it says what to run instead.
+        Refused: it is one in hex and another one in decimal; it says which.
+    """
+    if named := _CARD.fullmatch(word):
+        return int(named[1], 16)
+    meant = ids_meant(word) if _CARD_NUMBER.fullmatch(word) else ()
+    if len(meant) < 2:
+        return meant[0] if meant else None
+    there = {one.adapter for one in found.observed.cards}
+    lines = [
+        _meant_line(word, f"card{one:02x}", f"adapter {IdSet([one])}: {_where(is_there=one in there)}")
+        for one in sorted(meant, key=lambda one: one not in there)
+    ]
+    raise Refused(f"{word} may be the number of a card in hex or in decimal; write card and two digits in hex", *lines)
+
+
+def chosen(
+    found: Status, words: tuple[str, ...], selector: Selector, *, by_card: bool = True
+) -> tuple[GuestStatus, ...] | None:
+    """The rows that were asked for, by name, uuid, queue or card, and by label; None where all of them were.
+
+    Without `by_card` those that only a card has asked for are left out.
+
+    Raises:
+        click.UsageError: there is no such guest, queue or card; it says what to run instead.
     """
     if not words and not selector.pairs:
         return None
-    names, queues = asked_for(found, words)
+    asked = asked_for(found, words)
+    if not by_card:
+        asked = asked._replace(cards=())
     return tuple(
         one
         for one in found.rows
-        if (not words or one.name in names or one.uuid in names or any(_has(one, queue) for queue in queues))
+        if (not words or _is_asked_for(one, asked))
         and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
     )
 
 
-def _has(one: GuestStatus, queue: Queue) -> bool:
-    """Whether a guest has `queue`, or is to have it."""
-    return any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
+def _is_asked_for(one: GuestStatus, asked: Asked) -> bool:
+    return bool({one.name, one.uuid} & {*asked.names}) or any(
+        (*map(one.has, asked.queues), *map(one.has_card, asked.cards))
+    )
+
+
+def cards_asked_for(found: Status, words: tuple[str, ...]) -> tuple[CardStatus, ...]:
+    """Who has the queues of each of the cards among `words`, which `chosen` takes."""
+    return tuple(card_status(found, card) for card in asked_for(found, words).cards)
 
 
 def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus, ...]:

@@ -18,7 +18,7 @@ from reconciler.render.text import MOST_LINES
 
 
 @command("matrix")
-@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE]...", shell_complete=completes("guests"))
+@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE|CARD]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @format_option("text", "wide", "json")
 @host_options
@@ -26,8 +26,8 @@ from reconciler.render.text import MOST_LINES
 def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, host: HostOptions) -> Exit:
     """Show who has which queue, in one grid of adapters and domains.
 
-    GUEST is the name of a guest, the uuid of its device, or a queue such as 05.0047: then the guests that have it, or
-    are to have it.
+    GUEST is the name of a guest or the uuid of its device; a QUEUE such as 05.0047 or a CARD such as card05 stands for
+    the guests that have it, or are to have it.
     """
     from reconciler.render.matrix_text import matrix_json, matrix_text
 
@@ -45,7 +45,7 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
     else:
         labels = [word for pair in selector.pairs for word in ("-l", "=".join(pair))]
         if queues := queues_asked_for(status, guests):
-            from reconciler.render.status_text import queues_lines
+            from reconciler.render.queues_text import queues_lines
 
             result(lines_text([*queues_lines(queues, page_for_stdout()), ""]))
         whole = host.line(MATRIX_WIDE.with_flags(*labels, *guests))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
-from reconciler.cli.asked import chosen, queues_asked_for, refuse_paths
+from reconciler.cli.asked import cards_asked_for, chosen, queues_asked_for, refuse_paths
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
@@ -35,7 +35,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 
 
 @command("status")
-@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE]...", shell_complete=completes("guests"))
+@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE|CARD]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @click.option("--free", is_flag=True, help="List the queues that no guest and not the host has, and who claims them.")
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
@@ -47,8 +47,8 @@ def status_command(
 ) -> Exit:
     """Show who has what, and why it is not what was wanted.
 
-    GUEST is the name of a guest, the uuid of its device, or a queue such as 05.0047: then the guests that have it, or
-    are to have it.
+    GUEST is the name of a guest or the uuid of its device. A QUEUE such as 05.0047 shows the guests that have it, or
+    are to have it; a CARD such as card05 shows who has each of its queues.
     """
     if watch:
         _refuse_beside_watch(host, format, [*(["GUEST"] if guests else []), *(["--free"] if free else [])])
@@ -64,21 +64,26 @@ def status_command(
     is_of_some = bool(guests) and format == "table" and not free
     show_problems(_problems_beside(found, is_of_some=is_of_some))
     rows, queues = chosen(found, guests, selector), queues_asked_for(found, guests)
+    cards = cards_asked_for(found, guests)
     if free:
         _show_free(found, format)
     elif format in ("json", "yaml"):
-        _show_record(found, rows, seen, format, queues)
+        _show_record(found, rows, seen, format, [*queues, *(queue for card in cards for queue in card.queues)])
     elif format == "name":
         from reconciler.render.status_text import names_text
 
         result(names_text(found.rows if rows is None else rows))
     else:
-        if queues:
-            from reconciler.render.status_text import queues_lines
+        if queues or cards:
+            from reconciler.render.queues_text import card_lines, queues_lines
 
             page = page_for_stdout()
-            answer = queues_lines(queues, page._replace(width=None) if format == "wide" else page)
-            result(lines_text([*answer, ""]))
+            page = page._replace(width=None) if format == "wide" else page
+            result(lines_text([*queues_lines(queues, page), *[""][: bool(queues)]]))
+            for card in cards:
+                result(lines_text([*card_lines(card, page), ""]))
+        if cards and format == "table":
+            rows = chosen(found, guests, selector, by_card=False)
         _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
     seen.say_what_to_run()
     return Exit.DONE

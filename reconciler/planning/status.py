@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
@@ -113,6 +113,19 @@ class GuestStatus(NamedTuple):
     state: GuestState = GuestState.UNKNOWN
     wanted: int | None = None
     suspended: str = ""
+
+    @property
+    def configs(self) -> tuple[ApConfig, ...]:
+        """What its device holds, and what it is to hold, as far as there is either."""
+        return tuple(filter(None, (self.authorised, self.guest and self.guest.config)))
+
+    def has(self, queue: Queue) -> bool:
+        """Whether it has `queue`, or is to have it."""
+        return any(one.matrix.has(queue) for one in self.configs)
+
+    def has_card(self, adapter: int) -> bool:
+        """Whether it has the card `adapter`, or is to have it."""
+        return any(adapter in one.adapters for one in self.configs)
 
 
 class Status(NamedTuple):
@@ -441,6 +454,36 @@ def queue_status(status: Status, queue: Queue) -> QueueStatus:
         contested=stays and len(on_demand) < len(claimed),
         in_decimal=decimal_queue(queue, status.observed),
     )
+
+
+class CardStatus(NamedTuple):
+    """Who has the queues of one card.
+
+    Attributes:
+        adapter: its number, 0 to 255.
+        card: what it is; None where it is not present.
+        queues: those that are present, and those that guests have or are to have, ascending.
+    """
+
+    adapter: int
+    card: ObservedCard | None
+    queues: tuple[QueueStatus, ...]
+
+
+def card_status(status: Status, adapter: int) -> CardStatus:
+    """Who has each queue of the card `adapter`, whether it is present or not."""
+    near = status._replace(
+        guests=tuple(one for one in status.guests if one.has_card(adapter)),
+        foreign=tuple(one for one in status.foreign if adapter in one.config.adapters),
+    )
+    domains = IdSet(one.queue.domain for one in status.observed.queues if one.queue.adapter == adapter)
+    for one in near.rows:
+        for config in one.configs:
+            domains |= config.domains if adapter in config.adapters else NO_IDS
+    card = next((one for one in status.observed.cards if one.adapter == adapter), None)
+    # That the digits of each of them may be meant in decimal is no news about a card.
+    found = (queue_status(near, Queue(adapter, domain))._replace(in_decimal=None) for domain in domains)
+    return CardStatus(adapter, card, tuple(found))
 
 
 def _missing(queue: Queue, observed: Observed) -> str:

@@ -15,7 +15,8 @@ from reconciler.render.plan_json import (
     rolled_back_record,
     vm_record,
 )
-from reconciler.render.status_text import card_trouble, manifest_of, misread_texts, queue_text
+from reconciler.render.queues_text import queue_text
+from reconciler.render.status_text import card_trouble, manifest_of, misread_texts
 
 
 def compared_record(compared: ComparedWith) -> dict[str, Any]:

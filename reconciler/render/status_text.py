@@ -9,7 +9,7 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.pending import Pending, pending_hardware
-from reconciler.planning.status import GuestState, GuestStatus, QueueStatus, Source, Status
+from reconciler.planning.status import GuestState, GuestStatus, Source, Status
 from reconciler.render.changes import (
     Summary,
     Waiting,
@@ -256,11 +256,12 @@ def _types_text(cards: Sequence[ObservedCard]) -> str:
     """Which type each card has."""
     alike: dict[str, list[int]] = {}
     for card in cards:
-        alike.setdefault(_type_of(card), []).append(card.adapter)
+        alike.setdefault(card_type(card), []).append(card.adapter)
     return "; ".join(f"{name}: {_numbered('adapter', IdSet(adapters))}" for name, adapters in sorted(alike.items()))
 
 
-def _type_of(card: ObservedCard) -> str:
+def card_type(card: ObservedCard) -> str:
+    """What a card is, for people: ``CEX7``."""
     return f"CEX{card.hwtype - 6}"
 
 
@@ -408,46 +409,6 @@ def use_text(process: Process | None) -> str:
     return f"in use by {process}" if process else "in use"
 
 
-def queues_lines(queues: Sequence[QueueStatus], page: Page) -> list[str]:
-    """The sentence for each of `queues`, divided at the width of `page`."""
-    return [line for one in queues for line in page.wrapped("", queue_text(one))]
-
-
-def queue_text(one: QueueStatus) -> str:
-    """Who has a queue, or gets it, in a line that begins with the queue."""
-    if one.missing:
-        getters = (*one.held, *one.claimed)
-        if getters:
-            then = f"pending: {few_text(getters)} {'gets' if len(getters) == 1 else 'get'} it when it comes"
-        elif one.in_pool:
-            then = "no guest claims it; the host's own drivers get it if it comes"
-        else:
-            then = "no guest claims it"
-        meant = f". Queues are in hex: if decimal is meant, write {one.in_decimal}" if one.in_decimal else ""
-        return f"{one.queue}: there is no such queue on this host now ({one.missing}); {then}{meant}"
-    if one.held:
-        has = f"{few_text(one.held)} {'has' if len(one.held) == 1 else 'have'} it"
-    elif one.in_pool:
-        has = "the host's own drivers have it"
-    elif one.claimed:
-        has = "no guest has it now"
-    else:
-        return f"{one.queue} is free: no guest has it, and none is to have it"
-    return f"{one.queue}: {'; '.join((has, *_claims_texts(one)))}"
-
-
-def _claims_texts(one: QueueStatus) -> Iterator[str]:
-    """Who claims a queue without having it: all the time, and while a VM runs."""
-    if firm := [name for name in one.claimed if name not in one.on_demand]:
-        if one.contested:
-            yield f"{few_text(firm)} {'claims' if len(firm) == 1 else 'claim'} it, too (conflict)"
-        else:
-            yield f"{few_text(firm)} {'is' if len(firm) == 1 else 'are'} to have it"
-    if one.on_demand:
-        runs = "its VM runs" if len(one.on_demand) == 1 else "their VMs run"
-        yield f"claimed by {few_text(one.on_demand)} while {runs}"
-
-
 def names_text(rows: Sequence[GuestStatus]) -> str:
     """The names alone, a line each: for other programs, and for other commands of ours."""
     return lines_text(one.name for one in rows)
@@ -469,7 +430,7 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
     for queue in status.unheld:
         card, names = cards.get(queue.adapter), claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
-        rows.append(Row((str(queue), _type_of(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
+        rows.append(Row((str(queue), card_type(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
     troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
     if any(troubles):
         heading.append("TROUBLE")

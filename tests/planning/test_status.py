@@ -15,6 +15,7 @@ from reconciler.planning.status import (
     Source,
     Status,
     SuspendedBy,
+    card_status,
     host_status,
     queue_status,
     status_of,
@@ -284,6 +285,28 @@ def test_who_has_a_queue_and_who_is_to_have_it() -> None:
     assert about(200, 4)[1:5] == ("adapter 0xc8 (200) is not present", ("a",), (), False)
     assert about(5, 9)[1:5] == ("domain 0x09 (9) is not present", (), (), True)
     assert about(7, 9)[1:5] == ("adapter 0x07 (7) and domain 0x09 (9) are not present", (), (), True)
+
+
+def test_who_has_the_queues_of_a_card() -> None:
+    """Those that are present, and those that are claimed; also of a card that is not there, and of other devices."""
+    guests = [
+        guest("a", config([5, 200], [4]), 1),
+        guest("b", config([5], [0x60]), 2),
+        guest("c", config([6], [4]), 3),
+        guest("d", config([200], []), 4),
+    ]
+    on = host(m1=config([5, 200], [4]), m9=config([5], [0x47]))
+    found = status(desired(guests, GIVES_UP), on)
+    there = {one.queue for one in found.observed.queues}
+
+    here, missing, nowhere = (card_status(found, adapter) for adapter in (5, 200, 201))
+
+    assert {one.queue for one in here.queues} == {Queue(5, 0x60), *(one for one in there if one.adapter == 5)}
+    assert [one.queue.domain for one in here.queues] == sorted(one.queue.domain for one in here.queues)
+    assert all(one == queue_status(found, one.queue)._replace(in_decimal=None) for one in here.queues)
+    assert here.card is not None
+    assert [(str(one.queue), one.held) for one in missing.queues] == [("c8.0004", ("a",))]
+    assert (missing.card, nowhere) == (None, (201, None, ()))
 
 
 def test_a_card_may_lack_a_queue_that_the_lpar_has() -> None:

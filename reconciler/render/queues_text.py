@@ -1,0 +1,63 @@
+"""Who has a queue, and who has those of a card, in sentences that begin with the queue."""
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model.ids import IdSet
+from reconciler.planning.status import CardStatus, QueueStatus
+from reconciler.render.changes import few_text
+from reconciler.render.status_text import card_trouble, card_type
+from reconciler.render.table import Page
+from reconciler.render.text import counted
+
+
+def queues_lines(queues: Sequence[QueueStatus], page: Page) -> list[str]:
+    """The sentence for each of `queues`, divided at the width of `page`."""
+    return [line for one in queues for line in page.wrapped("", queue_text(one))]
+
+
+def queue_text(one: QueueStatus) -> str:
+    """Who has a queue, or gets it, in a line that begins with the queue."""
+    if one.missing:
+        getters = (*one.held, *one.claimed)
+        if getters:
+            then = f"pending: {few_text(getters)} {'gets' if len(getters) == 1 else 'get'} it when it comes"
+        elif one.in_pool:
+            then = "no guest claims it; the host's own drivers get it if it comes"
+        else:
+            then = "no guest claims it"
+        meant = f". Queues are in hex: if decimal is meant, write {one.in_decimal}" if one.in_decimal else ""
+        return f"{one.queue}: there is no such queue on this host now ({one.missing}); {then}{meant}"
+    if one.held:
+        has = f"{few_text(one.held)} {'has' if len(one.held) == 1 else 'have'} it"
+    elif one.in_pool:
+        has = "the host's own drivers have it"
+    elif one.claimed:
+        has = "no guest has it now"
+    else:
+        return f"{one.queue} is free: no guest has it, and none is to have it"
+    return f"{one.queue}: {'; '.join((has, *_claims_texts(one)))}"
+
+
+def _claims_texts(one: QueueStatus) -> Iterator[str]:
+    """Who claims a queue without having it: all the time, and while a VM runs."""
+    if firm := [name for name in one.claimed if name not in one.on_demand]:
+        if one.contested:
+            yield f"{few_text(firm)} {'claims' if len(firm) == 1 else 'claim'} it, too (conflict)"
+        else:
+            yield f"{few_text(firm)} {'is' if len(firm) == 1 else 'are'} to have it"
+    if one.on_demand:
+        runs = "its VM runs" if len(one.on_demand) == 1 else "their VMs run"
+        yield f"claimed by {few_text(one.on_demand)} while {runs}"
+
+
+def card_lines(one: CardStatus, page: Page) -> Iterator[str]:
+    """What a card is, then the sentence for each of its queues, divided at the width of `page`."""
+    name = f"adapter {IdSet([one.adapter])}"
+    if one.card is None:
+        claimed = "" if one.queues else "; no guest has it or is to have it"
+        yield from page.wrapped("", f"{name}: there is no such card on this host now{claimed}")
+    else:
+        trouble = f", {card_trouble(one.card).removeprefix('is ')}" if card_trouble(one.card) else ""
+        yield from page.wrapped("", f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}")
+    for queue in one.queues:
+        yield from page.wrapped("  ", queue_text(queue))

@@ -1,0 +1,117 @@
+"""``status`` and ``matrix`` of a card, by its number or its name in /sys."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, change, example
+
+CARD_5 = """\
+adapter 0x05 (5): CEX5, 6 queues
+  05.0004: guest1 has it
+  05.0005 is free: no guest has it, and none is to have it
+  05.0006 is free: no guest has it, and none is to have it
+  05.0047: guest2 has it
+  05.00ab: guest1 has it
+  05.00ff: guest2 has it
+
+compared with the manifests in {}
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The three guests, applied."""
+    made = example("three-guests", tmp_path, capsys)
+    assert made("apply", "--yes").code == 0
+    return made
+
+
+@pytest.mark.parametrize("word", ["5", "05", "0x5", "0x05", "card05", "Card5"])
+def test_a_card_shows_who_has_each_of_its_queues(command: Command, word: str) -> None:
+    """However its number is written; there are no details of the guests, which may be many."""
+    ran = command("status", word)
+
+    assert (ran.code, ran.out) == (0, CARD_5.format(command.directory))
+
+
+def test_programs_get_each_queue_of_a_card(command: Command) -> None:
+    """As if each had been asked for; and the guests that have any."""
+    made = json.loads(command("status", "card05", "-o", "json").out)
+    names = ("0004", "0005", "0006", "0047", "00ab", "00ff")
+    queues = json.loads(command("status", *(f"05.{name}" for name in names), "-o", "json").out)["queues"]
+
+    assert made["queues"] == queues
+    assert {one["name"] for one in made["guests"]} == {"guest1", "guest2"}
+    assert command("status", "card05", "-o", "name").out == "guest1\nguest2\n"
+    assert "  b guest2" not in command("matrix", "card06").out
+
+
+def test_guests_and_queues_beside_a_card_are_shown_as_ever(command: Command) -> None:
+    """Everything about the guest that was named, and nothing about those on the card."""
+    out = command("status", "card06", "05.0047", "guest1").out
+
+    assert out.startswith("05.0047: guest2 has it\n\nadapter 0x06 (6): CEX5, 6 queues\n  06.0004: guest1 has it\n")
+    assert "\nguest1  3783d4a7-" in out
+    assert "\nguest2  7c3b6979-" in out
+    assert "\nguest3  " not in out
+    assert "NAME " in command("status", "card06", "-o", "wide").out
+
+
+def test_a_card_that_is_not_there_shows_who_waits_for_it(command: Command) -> None:
+    """Or that no guest does."""
+    change(command, "adapters: [5, 6]", "adapters: [5, 9]")
+
+    waited, other = command("status", "9").out.splitlines(), command("status", "card08").out
+
+    assert waited[0] == "adapter 0x09 (9): there is no such card on this host now"
+    assert waited[1].startswith("  09.0004: there is no such queue on this host now ")
+    assert waited[1].endswith("; pending: guest1 gets it when it comes")
+    assert other.startswith(
+        "adapter 0x08 (8): there is no such card on this host now; no guest has it or is to have it"
+    )
+
+
+def test_trouble_with_a_card_is_shown(command: Command) -> None:
+    """Beside what it is."""
+    command("simulate", "set", "5", "checkstopped=true")
+
+    assert command("status", "5").out.startswith("adapter 0x05 (5): CEX5, check-stopped, 6 queues\n")
+
+
+@pytest.mark.parametrize("name", ["status", "matrix"])
+def test_a_number_that_is_another_card_in_decimal_is_not_guessed(
+    command: Command, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are printed, what the host has first, each as a command that works."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    command("simulate", "plug", "0x0c")
+
+    ran = command(name, "12")
+
+    said, *lines = ran.err.splitlines()
+    assert (ran.code, ran.out) == (64, "")
+    assert said.startswith("Error: 12 may be the number of a card in hex or in decimal; write card and two digits")
+    assert [line.partition(" card")[2] for line in lines] == [
+        "0c    # adapter 0x0c (12): on this host",
+        "12    # adapter 0x12 (18): not on this host now",
+    ]
+    for line in lines:
+        assert command.bare(*shlex.split(line.removeprefix("  next: ").partition("    #")[0])[1:]).code == 0
+
+
+def test_a_guest_may_be_called_like_a_card(command: Command) -> None:
+    """What is known by that name is meant."""
+    change(command, "name: guest1", 'name: "5"')
+
+    assert command("status", "5").out.splitlines()[2].startswith("5  ")
+
+
+@pytest.mark.parametrize("word", ["ab", "card", "card100", "256", "0x100", "5g", "1e100"])
+def test_what_can_be_no_card_is_a_guest_that_is_not_there(command: Command, word: str) -> None:
+    """Two letters are rather a name."""
+    ran = command("status", word)
+
+    assert (ran.code, f"no guest called {word} is known here" in ran.err) == (64, True)
