@@ -58,7 +58,8 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
     return Asked(tuple(names), tuple(queues), tuple(cards))
 
 
-_ALMOST: Final = re.compile(r"((?:0x)?[0-9a-f]+)[.:,]((?:0x)?[0-9a-f]+)", re.IGNORECASE | re.ASCII)
+ALMOST_A_QUEUE: Final = re.compile(r"((?:0x)?[0-9a-f]+)[.:,]((?:0x)?[0-9a-f]+)", re.IGNORECASE | re.ASCII)
+"""What looks like a queue, with its two ids as groups."""
 
 
 def _queue(found: Status, word: str) -> Queue | None:
@@ -69,7 +70,7 @@ def _queue(found: Status, word: str) -> Queue | None:
     """
     with suppress(UnknownText):
         return parse_queue(word.lower())
-    almost = _ALMOST.fullmatch(word)
+    almost = ALMOST_A_QUEUE.fullmatch(word)
     if almost is None:
         return None
     form = f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff"

@@ -3,23 +3,31 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from contextlib import suppress
+from functools import partial
+from itertools import product
+from typing import Final, NamedTuple
 
 import click
 
 from reconciler.api import user_name
+from reconciler.cli.asked import ALMOST_A_QUEUE
+from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, require_ap_bus, require_host, state_of, wanted_source
+from reconciler.cli.open_host import known_hosts, opened, require_ap_bus, require_host, state_of, wanted_source
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
 from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
-from reconciler.cli.tree import command, completes
+from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import LOOP_STATUS, PLAN, STATUS, WATCH, resume
+from reconciler.kernel.text_forms import UnknownText, parse_queue
+from reconciler.model.commands import LOOP_STATUS, PLAN, STATUS, WATCH, resume, status_of_guest
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
+from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import several
+from reconciler.planning.misread import ids_meant
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.loop_records import (
@@ -239,7 +247,11 @@ def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     """Refuse a mistyped name, which would suspend no guest and go unnoticed; where none is known, say that."""
-    known = _known(host)
+    found = _recorded(host)
+    known = {one.name for one in found}
+    for name in guests:
+        if name not in known and (refused := _no_guest_but(host, name, found)):
+            raise refused
     if guests and not known:
         there = f"is a guest {guests[0]}" if len(guests) == 1 else "are such guests"
         note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
@@ -250,12 +262,63 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         raise other_guest(unknown[0], known)
 
 
-def _known(host: HostOptions) -> set[str]:
-    """The names of the guests that were applied last, or that the loop enforces."""
+class _Recorded(NamedTuple):
+    """A guest of which there is a record: its name, the uuid of its device, and what that holds or is to hold."""
+
+    name: str
+    uuid: str
+    config: ApConfig
+
+
+def _recorded(host: HostOptions) -> list[_Recorded]:
+    """The guests that were applied last, and those that the loop enforces."""
     state, boot_id = state_of(host)
     good = read_last_good(state)
-    known = {name for name, _ in Journal(state, boot_id).applied().guests.values()}
-    return known | ({guest.name for guest in good.desired.guests} if good else set())
+    applied = Journal(state, boot_id).applied().guests
+    return [
+        *(_Recorded(name, uuid, config) for uuid, (name, config) in applied.items()),
+        *(_Recorded(one.name, one.uuid, one.config) for one in (good.desired.guests if good else ())),
+    ]
+
+
+def _no_guest_but(host: HostOptions, word: str, found: Sequence[_Recorded]) -> Refused | None:
+    """Why `word` cannot be suspended where it is no guest but the host, a device or a queue; None where it is none."""
+    line = partial(_with_guests, word)
+    if word in known_hosts(host):
+        # The whole host has all guests that may be named besides.
+        whole = changed_line(click.get_current_context(), guests=None)
+        return Refused(f"{word} is the host, not a guest; to suspend the whole host, name no guest", whole)
+    if names := [one.name for one in found if one.uuid == word.lower()]:
+        return Refused(f"{word} is the device of {names[0]}; guests are suspended by name", line(names[:1]))
+    queues = _queues(word)
+    if not queues:
+        return None
+    holders = {queue: sorted({one.name for one in found if one.config.matrix.has(queue)}) for queue in queues}
+    lines = [
+        f"{line(names)}{'' if str(queue) == word.lower() else f'    # for {queue}'}"
+        for queue, names in holders.items()
+        if names
+    ]
+    who = "" if lines else ", and no guest is known to have it"
+    return Refused(
+        f"{word} is a queue{who}; what can be suspended is a guest, or the whole host",
+        *(lines or [host.line(status_of_guest(word))]),
+    )
+
+
+def _with_guests(word: str, names: Sequence[str]) -> str:
+    """The current command with the guests called `names` in place of `word`."""
+    context = click.get_current_context()
+    guests = [name for one in context.params["guests"] for name in (names if one == word else [one])]
+    return changed_line(context, guests=tuple(dict.fromkeys(guests)))
+
+
+def _queues(word: str) -> list[Queue]:
+    """The queues that `word` may mean; none where it looks like none."""
+    almost = ALMOST_A_QUEUE.fullmatch(word)
+    with suppress(UnknownText):
+        return [parse_queue(word.lower())]
+    return [Queue(*pair) for pair in product(ids_meant(almost[1]), ids_meant(almost[2]))] if almost else []
 
 
 @command("resume")
@@ -315,7 +378,7 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
     """Say which guests are not suspended or not there at all, what was probably meant, and what is suspended."""
     from reconciler.model.similar import did_you_mean
 
-    known = _known(host)
+    known = {one.name for one in _recorded(host)}
     there = [name for name in missing if name in known or not known | left.guests.keys()]
     if there:
         names = several([f"'{name}'" for name in there], _MOST_NAMES)

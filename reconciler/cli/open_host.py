@@ -61,15 +61,21 @@ def require_host(options: HostOptions) -> None:
     """
     if options.host is None:
         return
+    known = known_hosts(options)
+    if options.host not in known:
+        raise click.UsageError(
+            f"--host {options.host}: nothing is known of such a Host here; known is {', '.join(sorted(known))}"
+        )
+
+
+def known_hosts(options: HostOptions) -> set[str]:
+    """What the Host whose state this is may be called: at least one name."""
     state = state_of(options)[0]
     known = {one for one in (_last_applied_host(state), _enforced_host(state)) if one}
     if not known:  # nothing has been applied or enforced yet; then the Host is found by the name of the machine
         with opened(options) as machine:
             known = {machine.name}
-    if options.host not in known:
-        raise click.UsageError(
-            f"--host {options.host}: nothing is known of such a Host here; known is {', '.join(sorted(known))}"
-        )
+    return known
 
 
 def require_ap_bus(options: HostOptions) -> None:

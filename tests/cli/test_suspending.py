@@ -159,3 +159,60 @@ def test_labels_are_printed_as_they_are_typed(command: Command, tmp_path: Path) 
     (line,) = (one for one in offered(command.bare("suspend", *labels, "--reason", "x", *state)) if "-l" in one)
 
     assert [line[place + 1] for place, word in enumerate(line) if word == "-l"] == [*labels[1::2]]
+
+
+def refused(command: Command, *words: str) -> tuple[str, list[list[str]]]:
+    """What is said where `words` cannot be suspended, and the commands that are offered; nothing is recorded."""
+    kept = command.directory / "simulated-host.yaml.state" / "suspended.json"
+    before = kept.read_text(encoding="utf-8")
+    ran = on_host(command, "suspend", *words, "--reason", "key ceremony")
+
+    assert (ran.code, ran.out, kept.read_text(encoding="utf-8")) == (64, "", before)
+    return ran.err.splitlines()[0], offered(ran)
+
+
+@pytest.mark.parametrize("others", [(), ("guest2",)])
+def test_the_name_of_the_host_is_answered_with_the_command_for_the_whole_host(
+    command: Command, others: tuple[str, ...]
+) -> None:
+    """Which suspends all its guests; the reason stays as it was given."""
+    said, (line,) = refused(command, "lpar7", *others)
+
+    assert said == "Error: lpar7 is the host, not a guest; to suspend the whole host, name no guest"
+    assert command.bare(*line).out == "the whole host: suspended until it is resumed\n"
+
+
+def test_so_it_is_where_nothing_is_recorded_yet(command: Command) -> None:
+    """Instead of suspending a guest that has the name of the host."""
+    ran = on_host(command, "suspend", "lpar7", "--reason", "x", "--state-dir", str(command.directory / "new"))
+
+    assert (ran.code, "lpar7 is the host, not a guest" in ran.err) == (64, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "guests"),
+    [
+        ("05.0047", ["guest2"]),
+        ("06.00AB", ["guest1"]),
+        ("5.71", ["guest2"]),
+        ("5:0x47", ["guest2"]),
+        ("7C3B6979-3EDC-5D3C-AF18-0C54F8134122", ["guest2"]),
+    ],
+)
+def test_a_queue_or_a_device_is_answered_with_the_command_for_its_guest(
+    command: Command, word: str, guests: list[str]
+) -> None:
+    """However the queue is written; a guest that was named besides stays."""
+    said, (line,) = refused(command, "guest3", word)
+
+    assert f"Error: {word} is " in said
+    assert line[-2:] == ["guest3", *guests]
+    assert command.bare(*line).out == f"guests guest3, {guests[0]}: suspended until it is resumed\n"
+
+
+def test_a_queue_that_no_guest_has_is_answered_with_its_status(command: Command) -> None:
+    """And with what can be suspended."""
+    said, (line,) = refused(command, "05.0005")
+
+    assert said.startswith("Error: 05.0005 is a queue, and no guest is known to have it; what can be suspended is a ")
+    assert command.bare(*line).out.startswith("05.0005 is free")
