@@ -1,15 +1,20 @@
 """Event loops in a time that tests own, and sources of triggers that run only while a test asks."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from selectors import DefaultSelector, SelectorKey
 from typing import Any, Final, Self, TypeVar
 
+from reconciler.watch.trigger_inbox import THREAD_NAME
 from reconciler.watch.triggers import Listening, Trigger, TriggerSource
 from testing.clocks import FakeClock
 
 PATIENCE: Final = 30.0
 """Seconds; reached only where something is broken."""
+
+_MOMENT: Final = 0.25
+"""Seconds; a thread that takes longer hangs, as some do on purpose, and time passes without it."""
 
 _Result = TypeVar("_Result")
 
@@ -34,10 +39,20 @@ class FakeSelector(DefaultSelector):
             while self.events and self.events[0][0] <= self.clock.now:
                 self.events.pop(0)[1]()
                 happened = True
+            at_work = [one for one in threading.enumerate() if one.name == THREAD_NAME]
             found = super().select(0)
             if found or happened or self.clock.now >= end:
                 return found
+            if _has_one_ended(at_work):
+                continue  # before time passes, what it has found is heard
             self.clock.now = min([end, *(at for at, _ in self.events)])
+
+
+def _has_one_ended(at_work: Sequence[threading.Thread]) -> bool:
+    """Whether one of the threads that work for a source of triggers has ended, or does in the next moment."""
+    for one in at_work:
+        one.join(_MOMENT)
+    return not all(one.is_alive() for one in at_work)
 
 
 class FakeTimeLoop(asyncio.SelectorEventLoop):

@@ -28,6 +28,9 @@ LONGEST_RETRY_SECONDS: Final = 300.0
 _OPEN_SECONDS: Final = 30.0
 """How long the first cycle waits for a source to begin, such as one on a network file system that hangs."""
 
+THREAD_NAME: Final = "trigger source"
+"""Of each thread in which a source of triggers looks at something that may hang."""
+
 _Result = TypeVar("_Result")
 
 
@@ -47,7 +50,7 @@ async def in_thread(work: Callable[[], _Result]) -> _Result:
             done.set_exception(error)
 
     try:
-        Thread(target=run, name="trigger source", daemon=True).start()
+        Thread(target=run, name=THREAD_NAME, daemon=True).start()
     except RuntimeError as error:
         raise OSError(str(error)) from error
     return await asyncio.wrap_future(done)
