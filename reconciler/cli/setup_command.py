@@ -250,7 +250,7 @@ def _plan_shown(made: Plan, page: Page, *, is_new: bool) -> str:
     if made.changes or not made.is_valid:
         return f"Plan, which is not applied by this:\n\n{plan_text(made, page)}"
     what = "these manifests" if is_new else "the manifests"
-    news = ", and that is recorded as what was applied" if made.is_news else ""
+    news = ", and that will be recorded as what was applied" if made.is_news else ""
     return f"Plan: nothing to do, since the host is as {what} say{news}.\n"
 
 
@@ -396,8 +396,8 @@ def _kept_text(kept: Sequence[tuple[str, str]]) -> str:
 def _undo_text(services: Sequence[InstalledService], done: Undoing, kept: Sequence[tuple[str, str]]) -> str:
     lines = [
         *(f"  {line_of(uninstalling(one))}" for one in services),
-        *(f"  {file} is removed" for file in done.removed),
-        *(f"  /{one.path} {'is removed' if one.after is None else 'becomes as it was before'}" for one in done.changes),
+        *(f"  {file} will be removed" for file in done.removed),
+        *(f"  /{one.path} will be {'removed' if one.after is None else 'as it was before'}" for one in done.changes),
     ]
     stays = [f"  {file}: {why}" for file, why in kept]
     return lines_text(

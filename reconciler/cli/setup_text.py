@@ -87,7 +87,7 @@ def _found(findings: Sequence[Finding], here: Here) -> list[str]:
 def manifests_text(written: Written, imported: ImportedHost, here: Here, page: Page) -> str:
     """The manifests that are `written`, made of what was `imported`."""
     guests = counted(len(imported.adoption.guests), "guest")
-    lines = [f"Manifests: {written.file} is written, with the host as it is now and {guests}:", ""]
+    lines = [f"Manifests: {written.file} will be written, with the host as it is now and {guests}:", ""]
     text = written.text.splitlines()
     lines += [f"  | {page.shown(line)}".rstrip() for line in text[:_MOST_LINES]]
     if len(text) > _MOST_LINES:
@@ -104,5 +104,5 @@ def _service_lines(one: Proposed | Left, page: Page) -> Iterator[str]:
     if isinstance(one, Left):
         yield from page.wrapped(f"  {one.name:<6} ", f"{'stays as it is' if one.is_there else 'none'}: {one.why}")
         return
-    yield from page.wrapped(f"  {one.service.name:<6} ", f"is installed: {one.what}")
+    yield from page.wrapped(f"  {one.service.name:<6} ", f"will be installed: {one.what}")
     yield f"         {line_of(one.words)}"

@@ -1,6 +1,7 @@
 """``reconcile setup`` and ``--undo``: nothing before a yes, all of it or nothing, and just that is taken back."""
 
 import json
+import re
 import shlex
 import subprocess
 from contextlib import AbstractContextManager
@@ -150,7 +151,7 @@ def test_what_is_there_is_shown_before_anything_is_done(machine: Machine) -> Non
         "host pool   everything but adapter 0x05 (5) and domain 0x04 (4)",
         DEVICE,
         "mdevctl     none",
-        f"{machine.manifests} is written",
+        f"{machine.manifests} will be written",
         "  | kind: Guest",
         "Plan: nothing to do",
         "hook   none: there is no libvirt",
@@ -158,6 +159,19 @@ def test_what_is_there_is_shown_before_anything_is_done(machine: Machine) -> Non
         assert shown in text, shown
     found = commands_in(text)
     assert [parsed(one) for one in found] == ["reconcile service install boot", "reconcile service install watch"]
+
+
+def test_before_the_yes_nothing_is_said_to_be_done(machine: Machine) -> None:
+    """What a yes would do is in the future, in a setup and in what takes it back."""
+    done = re.compile(r"\b(?:is|are) (?:written|installed|removed|recorded)\b")
+
+    proposed = machine.setup(yes=False)
+    machine.setup()
+    taken_back = machine.setup("--undo", yes=False)
+
+    for ran in (proposed, taken_back):
+        assert not done.search(ran.out), ran.out
+        assert "will be" in ran.out
 
 
 def test_without_a_terminal_and_a_yes_nothing_is_done(machine: Machine) -> None:
@@ -404,7 +418,7 @@ def test_an_undo_takes_back_just_what_a_setup_has_made(machine: Machine) -> None
         "reconcile service uninstall watch",
         "reconcile service uninstall boot",
     ]
-    assert f"{machine.manifests} is removed" in shown.out
+    assert f"{machine.manifests} will be removed" in shown.out
     assert ("stop", "reconcile-watch.service") in machine.ran
     assert "nothing to undo" in again.err
     assert machine.files() == {}
