@@ -113,13 +113,18 @@ def waiting_of(host: HostOptions) -> "Waiting | None":
         found = awaited_of(host)
     except (BadRecord, PermissionError):  # which `show_unfinished` or `show_readable` says
         return None
+    return waiting_for(found, host.here)
+
+
+def waiting_for(found: Awaited | None, here: Here) -> "Waiting | None":
+    """What is said of the apply that was `found` to wait, with commands to be run `here`; None where none waits."""
     if found is None or found.rolled_back:
         return None
     from reconciler.render.changes import Waiting
 
     if not found.seconds_left:
-        return Waiting(f"{found}, and is not rolled back yet", (f"{host.line(ROLLBACK)}    # rolls it back",))
-    keeps, undoes = host.line(confirm_of(found.generation)), host.line(cancel_of(found.generation))
+        return Waiting(f"{found}, and is not rolled back yet", (f"{here.line(ROLLBACK)}    # rolls it back",))
+    keeps, undoes = here.line(confirm_of(found.generation)), here.line(cancel_of(found.generation))
     return Waiting(
         f"{found}; then it is rolled back", (f"{keeps}    # keeps it", f"{undoes}    # rolls it back at once")
     )
@@ -142,11 +147,14 @@ def say_as_root() -> None:
         say(f"  next: {repeated(click.get_current_context(), 'sudo')}    # shows what this user cannot see")
 
 
-def show_left(left: "LeftBehind", here: Here) -> None:
-    """Show what earlier runs had left on a host when it was recorded; commands are to be run `here`."""
+def show_left(left: "LeftBehind", here: Here, *, but_waiting: bool = False) -> None:
+    """Show what earlier runs had left on a host when it was recorded; commands are to be run `here`.
+
+    With `but_waiting` what `waiting_for` gives is left out.
+    """
     for lines in (
         _unfinished(here, is_left=left.unfinished),
-        _pending(left.awaited, here),
+        _pending(left.awaited, here, but_waiting=but_waiting),
         _degraded(left.degraded, here),
     ):
         say(*lines)

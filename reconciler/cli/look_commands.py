@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
+from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_for, waiting_of
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
@@ -39,6 +39,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
 if TYPE_CHECKING:
+    from reconciler import RecordedHost
     from reconciler.model.outcome import FleetCommit
     from reconciler.render.changes import Waiting
 
@@ -90,14 +91,16 @@ def plan_command(
         raise click.UsageError("--fleet is about this host; leave --observed out")
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
-    says_waiting = format in _TEXTS and observed is None
+    says_waiting = format in _TEXTS
     try:
         scope, consents = targets or WHOLE, ((ACCEPT_MACHINE,) if is_accepted else ())
-        made, here = (
-            (_planned(host, scope, consents, fleet, but_waiting=says_waiting), host.here)
-            if observed is None
-            else _planned_by_record(observed, host, out, scope, consents)
-        )
+        if observed is None:
+            made, here = _planned(host, scope, consents, fleet, but_waiting=says_waiting), host.here
+            waiting = waiting_of(host) if says_waiting else None
+        else:
+            recorded, made = _planned_by_record(observed, host, out, scope, consents, but_waiting=says_waiting)
+            here = recorded.here
+            waiting = waiting_for(recorded.record.left.awaited, here) if says_waiting else None
     except NoSuchGuest as error:
         from reconciler.cli.mistyped import other_targets
 
@@ -107,7 +110,6 @@ def plan_command(
             raise
         show_for_review(error.problems, "plan", format)
         return Exit.INVALID
-    waiting = waiting_of(host) if says_waiting else None
     show(made, format, here.line(with_target_flags(PLAN_WIDE, targets)), waiting)
     if made.unread and observed is None:
         say_as_root()
@@ -139,15 +141,15 @@ def _planned(
 
 
 def _planned_by_record(
-    file: str, host: HostOptions, out: str | None, scope: Scope, consents: Sequence[str]
-) -> tuple[Plan, Here]:
-    """The plan for the host that `file` records, and the options that lead to that host."""
+    file: str, host: HostOptions, out: str | None, scope: Scope, consents: Sequence[str], *, but_waiting: bool
+) -> "tuple[RecordedHost, Plan]":
+    """The host that `file` records, and the plan for it."""
     if others := [one for one in (*host.here.machine[:1], host.recorded) if one]:
         raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
     if out and os.path.exists(out) and os.path.exists(file) and os.path.samefile(out, file):
         raise click.UsageError(f"--out {out}: this is the record of the host; name another file")
-    recorded, wanted = by_record(host, file)
-    return plan(wanted, recorded, scope, consents=consents), recorded.here
+    recorded, wanted = by_record(host, file, but_waiting=but_waiting)
+    return recorded, plan(wanted, recorded, scope, consents=consents)
 
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:

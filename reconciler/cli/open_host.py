@@ -190,8 +190,10 @@ def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:
         say(f"warning: {what} is host {machine_name}; it is compared with the manifests of host {name}")
 
 
-def by_record(options: HostOptions, file: str) -> "tuple[RecordedHost, Wanted]":
+def by_record(options: HostOptions, file: str, *, but_waiting: bool = False) -> "tuple[RecordedHost, Wanted]":
     """The host that `file` records, and what the manifests want of it; says when it was recorded, and what was left.
+
+    With `but_waiting` it leaves out which apply waited to be confirmed.
 
     Raises:
         InvalidManifests: they are of another host, and it was not chosen with ``--host``.
@@ -208,7 +210,7 @@ def by_record(options: HostOptions, file: str) -> "tuple[RecordedHost, Wanted]":
     # Not in the plan: that is byte for byte the plan that the host itself gives.
     say(f"note: host {record.host} as recorded {moment(record.recorded)[:16]} UTC")
     say_other_host(wanted, record.host, "the recorded host")
-    show_left(record.left, recorded.here)
+    show_left(record.left, recorded.here, but_waiting=but_waiting)
     return recorded, wanted
 
 

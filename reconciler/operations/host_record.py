@@ -9,7 +9,7 @@ could not be read when it was made.
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -74,7 +74,8 @@ class HostRecord(NamedTuple):
     Attributes:
         host: the machine's host name, which picks the Host among several.
         recorded: when, in seconds since 1970. Suspensions that had an end are those of then.
-        options: those that lead a command to this host, such as ``("--state-dir", "/srv/state")``; mostly none.
+        options: those that lead a command in any directory to this host, such as ``("--state-dir", "/srv/state")``;
+            mostly none.
         observed: what was found, with who has which device open, and the names of VMs.
         applied: what was applied last.
         suspensions: what was suspended; None where that could not be read.
@@ -172,7 +173,7 @@ def record_host(machine: OpenHost) -> HostRecord:
     made = HostRecord(
         host=machine.name,
         recorded=machine.clock.time(),
-        options=machine.here.machine,
+        options=_from_anywhere(machine.here.machine),
         observed=observed,
         applied=applied,
         suspensions=suspensions,
@@ -183,6 +184,11 @@ def record_host(machine: OpenHost) -> HostRecord:
         content_digest="",
     )
     return sealed(made)
+
+
+def _from_anywhere(options: Sequence[str]) -> tuple[str, ...]:
+    """`options`, names and paths in turn, for a reader in any directory."""
+    return tuple(os.path.abspath(one) if number % 2 else one for number, one in enumerate(options))
 
 
 def sealed(record: HostRecord) -> HostRecord:

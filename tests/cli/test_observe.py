@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -18,8 +19,8 @@ import pytest
 from reconciler.cli import confirm_command
 from reconciler.hosts import opening
 from reconciler.kernel import own_files
-from testing.clocks import NoTimer
-from testing.commands import Command, Ran, change, example
+from testing.clocks import FakeClock, NoTimer
+from testing.commands import Command, Ran, change, example, parsed
 from testing.damaged_json import damaged
 from testing.journals import reopen_pending
 
@@ -211,6 +212,26 @@ def test_a_record_knows_what_an_apply_has_left(command: Command, record: Path, m
     assert "  guest1 has 05.0004" in said
 
 
+def test_a_record_knows_which_apply_waits(command: Command, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it waits, and when its time is over: the main sentence says so, with what keeps it and what undoes it."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    monkeypatch.setattr(confirm_command, "READY", b"")
+    monkeypatch.setattr(opening, "time", clock := FakeClock())
+    assert command("apply", "--yes", "--confirm-within", "90s").code == 0
+
+    assert_same_plans(command, record)
+    said = by_record(command, record)
+    assert "Nothing to do" not in said.out
+    assert "generation 1 waits to be confirmed for another 90 s; then it is rolled back." in said.out
+    steps = re.findall(r"  next: (.*)    # ", said.out)
+    assert list(map(parsed, steps)) == ["reconcile confirm", "reconcile cancel"]
+    assert "waits to be confirmed" not in said.err
+
+    clock.now += 91
+    assert_same_plans(command, record)
+    assert "generation 1 was not confirmed in time, and is not rolled back yet" in by_record(command, record).out
+
+
 def test_a_plan_from_a_record_needs_no_host(command: Command, record: Path) -> None:
     """Neither its files nor what is kept of it are there any more."""
     observed(command, record)
@@ -266,6 +287,28 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
     ]
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out
+
+
+@pytest.mark.parametrize("at", [".", "three-guests", "ci/sub"])
+def test_what_is_printed_by_a_record_works_in_each_directory(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: str
+) -> None:
+    """Also where the host was recorded with relative paths, in another directory than the plan is made in."""
+    (tmp_path / "ci/sub").mkdir(parents=True)
+    monkeypatch.chdir(command.directory)
+    recording = ("--simulate", "simulated-host.yaml", "--state-dir", "../kept", "--run-dir", "run")
+    assert command.bare("observe", *recording, "--out", "../host.json").code == 0
+    monkeypatch.chdir(tmp_path / at)
+    record, manifests = os.path.relpath(tmp_path / "host.json"), os.path.relpath(command.directory)
+
+    ran = command.bare("plan", "--observed", record, "-f", manifests, "--out", "plan.json")
+
+    line = ran.err.splitlines()[-1].strip()
+    assert parsed(line) == "reconcile apply"
+    words = [manifests if word == "MANIFESTS" else word for word in shlex.split(line)[1:]]
+    assert command.bare(*words, "--yes").code == 0
+    assert (tmp_path / "kept/generations").is_dir()
+    assert (command.directory / "run").is_dir()
 
 
 def test_how_a_saved_plan_comes_to_its_host_fits_a_terminal(
