@@ -12,9 +12,11 @@ from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import REVIEW_FORMATS, result, say, show_for_review, show_problems
 from reconciler.cli.tree import command
+from reconciler.kernel.paths import AP_BUS
 from reconciler.machines.proof import Proof, Proven, prove
+from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.pinpoint import pinpoint
-from reconciler.manifests.site import placed
+from reconciler.manifests.site import names_of_host, placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.printable import escaped, lines_text
 from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
@@ -57,7 +59,7 @@ def validate_command(
     paths, given = named_manifests(host)
     site = read_site(paths, given=given)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
-    problems = list(site.problems)
+    problems = [for_host(one, _host_name(host)) for one in site.problems]
     proof = prove(Proven(site.machines, site.hosts, site.guests), host.host)
     earlier, said = _changed_since(base, paths, site, host.host) if base is not None else ([], [])
     found = placed((*_conflicts(site, host.host), *proof.problems, *earlier), site.sources)
@@ -95,6 +97,12 @@ def validate_command(
         elif notes:
             say(f"and {counted(notes, 'note')} about what LPARs do not have: -o json lists them")
     return code
+
+
+def _host_name(host: HostOptions) -> str:
+    """The Host that is missing where there is none: the one asked for, or this machine, if it has an AP bus."""
+    is_host = os.path.isdir(os.path.join(host.sysfs, AP_BUS))
+    return host.host or (names_of_host(os.uname().nodename)[1] if is_host else "")
 
 
 def _proved(proof: Proof, notes: int) -> str:

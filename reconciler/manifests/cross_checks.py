@@ -129,9 +129,13 @@ def _no_host(guests: list[DesiredGuest]) -> Problem:
     return _no_host_at(places, *used[:1])
 
 
-def _no_host_at(places: tuple[Place, ...], name: str = "NAME") -> Problem:
+_PLACEHOLDER: Final = "NAME"
+
+
+def _no_host_at(places: tuple[Place, ...], name: str = _PLACEHOLDER) -> Problem:
     document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {name}"
-    return error("no-host", "no manifest describes a Host", places, f"Add one, by the host's short name:\n{document}")
+    how = "with the host's short name in place of NAME" if name == _PLACEHOLDER else "by the host's short name"
+    return error("no-host", "no manifest describes a Host", places, f"Add one, {how}:\n{document}")
 
 
 def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], problems: ProblemList) -> None:

@@ -1,8 +1,10 @@
 """A mistyped name is answered with the one that was probably meant, and with the whole command for it."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,3 +173,24 @@ def test_manifests_that_cannot_be_read_in_time_offer_nothing(command: Command, m
     ran = command.bare("lpar8", *WHERE)
 
     assert ran.err.splitlines()[-1] == "Error: No such command 'lpar8'. 'reconcile --help' lists the commands."
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_missing_host_is_written_with_the_name_that_is_known(
+    command: Command, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was asked for, on a host that of the machine, and elsewhere a placeholder, which is called that."""
+    Path("host.yaml").unlink()
+    path = Path("guests.yaml")
+    path.write_text(path.read_text(encoding="utf-8").replace("  host: lpar7\n", ""), encoding="utf-8")
+    Path("sys/bus/ap").mkdir(parents=True)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename="LPAR9.example.com"))
+
+    def added(*words: str) -> tuple[str, str]:
+        ran = command.bare("validate", "-f", "guests.yaml", "-o", format, *words)
+        text = (ran.err + ran.out).replace("\\n", "\n").partition("Add one, ")[2]
+        return text.partition(":")[0], text.partition("  name: ")[2].partition("\n")[0].partition('"')[0]
+
+    assert added("--host", "lpar8") == ("by the host's short name", "lpar8")
+    assert added("--sysfs", "sys") == ("by the host's short name", "lpar9")
+    assert added("--sysfs", "nowhere") == ("with the host's short name in place of NAME", "NAME")

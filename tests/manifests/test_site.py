@@ -199,7 +199,9 @@ def test_the_document_to_add_has_the_name_that_is_known(tmp_path: Path) -> None:
     """That of this machine, where no guest names a host and it can be the name of one; other problems stay."""
     problem = only_problem(site_of(tmp_path, guest_text()))
 
+    assert problem.help.startswith("Add one, with the host's short name in place of NAME:\n")
     assert problem.help.endswith("\n  name: NAME")
+    assert "NAME" not in for_host(problem, "lpar7").help
     assert for_host(problem, "lpar7").help.endswith("\n  name: lpar7")
     assert for_host(problem, "LPAR_7") == problem
     named = only_problem(site_of(tmp_path, guest_text(host="lpar9")))
