@@ -28,6 +28,8 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
 
     GUEST is the name of a guest or the uuid of its device; a QUEUE such as 05.0047 or a CARD such as card05 stands for
     the guests that have it, or are to have it.
+
+    For a host that 'reconcile observe' has recorded use 'reconcile report --observed FILE --html PAGE'.
     """
     from reconciler.render.matrix_text import matrix_json, matrix_text
 

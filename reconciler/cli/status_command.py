@@ -49,6 +49,8 @@ def status_command(
 
     GUEST is the name of a guest or the uuid of its device. A QUEUE such as 05.0047 shows the guests that have it, or
     are to have it; a CARD such as card05 shows who has each of its queues.
+
+    For a host that 'reconcile observe' has recorded use 'reconcile report --observed FILE --html PAGE'.
     """
     if watch:
         _refuse_beside_watch(host, format, [*(["GUEST"] if guests else []), *(["--free"] if free else [])])

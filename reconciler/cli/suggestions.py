@@ -219,7 +219,9 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         tried = (_known_and_working(root, words) for words in (*meant, (*names, *around), action))
         return next(filter(None, tried), None)
     if error.option_name == "--observed" and names[0] in {"status", "matrix"}:
-        return _known_and_working(root, ("plan", *said))
+        # A report has what both show; only in a format of theirs it cannot be had.
+        shown = _known_and_working(root, ("report", *said, "--html", "report.html"))
+        return shown or _known_and_working(root, ("plan", *said))
     if found := _known_and_working(root, (*names, *said)):
         return found
     if word in _PLANNING and names[0] in {"plan", "apply", "watch"}:

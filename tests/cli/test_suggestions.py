@@ -1,6 +1,7 @@
 """What is wrong on the command line is answered with the command that was probably meant."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -386,12 +387,31 @@ def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["status", "matrix"])
-def test_a_record_of_a_host_is_planned_for(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A status and a matrix read a host that is there."""
-    ran = example("three-guests", tmp_path, capsys).bare(name, "--observed", "z4.json")
+@pytest.mark.parametrize("words", [(), ("-f", "three-guests")])
+def test_what_is_shown_of_a_recorded_host_is_its_report(
+    name: str, words: tuple[str, ...], tmp_path: Path, command: Command
+) -> None:
+    """A report has what both show. The error and the help lead to it, and it can be made."""
+    host = ("--simulate", "three-guests/simulated-host.yaml")
+    assert command.bare("observe", *host, "--out", "z4.json").code == 0
+
+    ran = command.bare(name, *words, "--observed", "z4.json")
 
     assert ran.code == 64
-    assert "No such option '--observed'. Did you mean: reconcile plan --observed z4.json" in ran.err
+    start = "No such option '--observed'. Did you mean: "
+    line = next(line.partition(start)[2] for line in ran.err.splitlines() if start in line)
+    assert command.bare(*shlex.split(line)[1:]).code == 0
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!")
+    helped = " ".join(command.bare(name, "--help").out.split())
+    (quoted,) = re.findall(r"use '(reconcile [^']*)'", helped)
+    assert parsed(quoted) == "reconcile report"
+
+
+def test_a_format_that_no_report_has_leads_to_the_plan_of_a_recorded_host(command: Command) -> None:
+    """For programs."""
+    ran = command.bare("status", "-o", "json", "--observed", "z4.json")
+
+    assert "Did you mean: reconcile plan -o json --observed z4.json" in ran.err
 
 
 def test_the_file_of_a_record_is_named_with_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
