@@ -109,6 +109,7 @@ def code_of(error: Exception, said: Said) -> Exit:
             code = Exit.FAILURE
         case _:
             return _bug(error)
+    _show_other_file(error, said)
     if _needs_root(error) and os.geteuid() and said.context:
         say(f"  next: {repeated(said.context, 'sudo')}")
     return code
@@ -133,6 +134,16 @@ def _show(error: ReconcileError, said: Said) -> None:
         if "--simulate" in line:  # the others are about this machine
             gets = ", and DIR gets its manifests" if directory else ""
             say(f"  next: {line}    # on a simulated host, which FILE describes{gets}")
+
+
+def _show_other_file(error: Exception, said: Said) -> None:
+    """Offer the command with the file that was probably meant by one that is not there."""
+    missing = error if isinstance(error, FileNotFoundError) else error.__cause__
+    if isinstance(missing, FileNotFoundError) and missing.filename and said.context:
+        from reconciler.cli.mistyped import other_file
+
+        if line := other_file(os.fsdecode(missing.filename), said.context):
+            say(f"  next: {line}")
 
 
 def _show_refusal(error: ReconcileError, said: Said) -> None:

@@ -1,8 +1,10 @@
-"""What was probably meant by a name that nothing has, and the whole command for it: guests, labels and Hosts."""
+"""What was probably meant by a name that nothing has, and the whole command for it: guests, labels, Hosts and files."""
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -14,6 +16,12 @@ from reconciler.model.stopping import NEVER, Abandoned, Deadline
 
 if TYPE_CHECKING:
     from reconciler import NoSuchGuest
+
+_MOST_ENTRIES: Final = 10_000
+"""How many entries of a directory are looked at."""
+
+_ONE_FILE: Final = ("simulate_file", "observed", "planfile")
+"""The parameters that name a file which has to be there; the others are directories, or may be written."""
 
 _READ_SECONDS: Final = 2.0
 """How long manifests are read for the names of Hosts: a message about a typo must not take longer than the command."""
@@ -78,3 +86,22 @@ def _hosts(paths: Sequence[str]) -> list[str]:
         site = read_site([one for one in paths if one != "-"] or ["."], stop)  # standard input was read, or is awaited
         return sorted({one.name for one in site.hosts})
     return []
+
+
+def other_file(missing: str, context: click.Context) -> str:
+    """The command of `context` with the file that was probably meant by `missing`, which it names; empty if none."""
+    for name in _ONE_FILE:
+        given = context.params.get(name)
+        if given and os.path.normpath(given) == os.path.normpath(missing) and (near := near_file(given)):
+            return f"{changed_line(context, **{name: near})}    # did you mean {os.path.basename(near)}?"
+    return ""
+
+
+def near_file(path: str) -> str:
+    """The file in the same directory that is most like `path`, which is not there; empty where none is like it."""
+    directory, name = os.path.split(path)
+    with suppress(OSError), os.scandir(directory or os.curdir) as entries:
+        names = sorted(one.name for one in islice(entries, _MOST_ENTRIES) if one.is_file())
+        near = nearest(name, names)
+        return os.path.join(directory, near) if near else ""
+    return ""

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import again, changed_line, line_of, names_of, words_of
-from reconciler.cli.mistyped import meant_host
+from reconciler.cli.mistyped import meant_host, near_file
 from reconciler.model.similar import nearest
 
 ACTIONS: Final = ("--plan", "--apply", "--watch")
@@ -181,7 +181,8 @@ def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
     `paths` are the manifests that were named with ``-f``.
     """
     if os.path.exists(planfile) or planfile.lower().endswith(_ENDINGS):
-        return f"Manifests are named with -f: {again(planfile=None, file=(*paths, planfile))}"
+        file = planfile if os.path.exists(planfile) else near_file(planfile) or planfile
+        return f"Manifests are named with -f: {again(planfile=None, file=(*paths, file))}"
     if meant := meant_host(planfile, paths):
         return f"{meant.text} {again(planfile=None, host_name=meant.name)}"
     return ""

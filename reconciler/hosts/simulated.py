@@ -206,6 +206,8 @@ def _content(file: Path) -> bytes:
 
 
 def _no_description(file: Path, error: OSError) -> UnreadableHost:
+    if isinstance(error, FileNotFoundError):
+        return UnreadableHost(f"there is no file {file} that describes a simulated host")
     return UnreadableHost(f"the simulated host's description {file} cannot be read: {error.strerror}")
 
 

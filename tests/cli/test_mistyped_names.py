@@ -194,3 +194,72 @@ def test_a_missing_host_is_written_with_the_name_that_is_known(
     assert added("--host", "lpar8") == ("by the host's short name", "lpar8")
     assert added("--sysfs", "sys") == ("by the host's short name", "lpar9")
     assert added("--sysfs", "nowhere") == ("with the host's short name in place of NAME", "NAME")
+
+
+NAMES_A_FILE = [
+    ("status", "--simulate", "{simulated-host.yaml}"),
+    ("simulate", "--simulate", "{simulated-host.yaml}", "unplug", "5"),
+    ("suspend", "guest1", "--reason", "key ceremony", "--simulate", "{simulated-host.yaml}"),
+    ("plan", "--observed", "{lpar7.json}", "-o", "wide"),
+    ("apply", "{saved.plan}", "--yes", *WHERE),
+]
+"""Commands that read one file which has to be there; its name is in braces."""
+
+
+@pytest.fixture
+def files(command: Command) -> Command:
+    """Beside the manifests a record of the host, and a plan with nothing to do."""
+    assert command.bare("observe", "--out", "lpar7.json", *WHERE).code == 0
+    assert command.bare("plan", "--out", "saved.plan", *WHERE).code == 0
+    return command
+
+
+def misspelt(name: str) -> str:
+    """`name` with its third and fourth letters exchanged."""
+    return name[:2] + name[3] + name[2] + name[4:]
+
+
+@pytest.mark.parametrize("words", NAMES_A_FILE, ids=" ".join)
+@pytest.mark.parametrize("directory", ["", "./", "../three-guests/", "{}/"])
+def test_a_mistyped_file_is_recognised(files: Command, words: Sequence[str], directory: str) -> None:
+    """In the directory that was named; the command that is printed does what was meant."""
+    directory = directory.format(files.directory)
+    typed, right = (
+        [f"{directory}{change(word[1:-1])}" if word[0] == "{" else word for word in words] for change in (misspelt, str)
+    )
+
+    ran = files.bare(*typed)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[0].startswith("error: there is no file ")
+    (line,) = offered(ran)
+    assert sorted(shlex.split(line)[1:]) == sorted(right)
+    assert "    # did you mean " in ran.err
+    assert files.bare(*shlex.split(line)[1:]).code == 0
+
+
+@pytest.mark.parametrize("words", NAMES_A_FILE, ids=" ".join)
+@pytest.mark.parametrize("path", ["xyzzy", "nowhere/simulated-host", "schemas/saved.plan"])
+def test_no_file_is_offered_that_is_not_like_it(files: Command, words: Sequence[str], path: str) -> None:
+    """Nor a directory, nor one of another directory."""
+    Path("xyzy").mkdir()
+
+    ran = files.bare(*(path if word[0] == "{" else word for word in words))
+
+    assert (ran.code, offered(ran)) == (1, [])
+    assert f"there is no file {path}" in ran.err
+
+
+def test_a_mistyped_manifest_where_a_plan_is_expected_is_recognised(files: Command) -> None:
+    """It is named with -f."""
+    ran = files.bare("apply", "guest.yaml", "--yes", *WHERE)
+
+    said = "there is no file guest.yaml. Manifests are named with -f: reconcile apply --yes -f guests.yaml --simulate "
+    assert (ran.code, said in " ".join(ran.err.split())) == (64, True)
+
+
+def test_only_so_many_files_are_looked_at(files: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However full a directory is."""
+    monkeypatch.setattr(mistyped, "_MOST_ENTRIES", 0)
+
+    assert offered(files.bare("status", "--simulate", "simulated-hots.yaml")) == []
