@@ -150,18 +150,33 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
     """Return if `paths`, given as arguments, may be manifests.
 
     Raises:
-        click.UsageError: one is a saved plan, or was meant as the name of a Host; it says what to run instead.
+        click.UsageError: one is a saved plan, or a bare name that is no file; it says what to run instead, if known.
     """
     for path in paths:
         others = tuple(one for one in paths if one != path) or None
         if is_saved_plan(path):
             words = _fitting_of(context.find_root(), "apply", words_of(context, {"paths"}))
             raise click.UsageError(f"{path} is a saved plan. To apply it: {line_of(('apply', path, *words))}")
-        if os.path.exists(path) or context.params["host_name"]:
-            continue
-        if meant := meant_host(path, (*context.params["file"], *(others or ()))):
-            line = changed_line(context, host_name=meant.name, paths=others)
-            raise click.UsageError(f"there is no file or directory {path}. {meant.text} {line}")
+        if not os.path.exists(path) and _is_bare_name(path):
+            missing = f"there is no file or directory {path}."
+            raise click.UsageError(f"{missing} {_no_path(context, path, others)}".rstrip())
+
+
+def _is_bare_name(path: str) -> bool:
+    """Whether `path` is rather a word than a path, such as the name of a Host or a command."""
+    return not any(sign in path for sign in "/.")
+
+
+def _no_path(context: click.Context, path: str, others: tuple[str, ...] | None) -> str:
+    """What was meant by `path`, which is not there, beside the `others`; empty where that is not known."""
+    host = None if context.params["host_name"] else meant_host(path, (*context.params["file"], *(others or ())))
+    if host:
+        return f"{host.text} {changed_line(context, host_name=host.name, paths=others)}"
+    if _get(context.find_root(), path):
+        words = _fitting_of(context.find_root(), path, words_of(context, {"paths"}))
+        return f"{path} is a command: {line_of((path, *words))}"
+    near = near_file(path)
+    return f"Did you mean: {changed_line(context, paths=(*(others or ()), near))}" if near else ""
 
 
 def is_saved_plan(file: str) -> bool:

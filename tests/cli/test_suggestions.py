@@ -50,6 +50,8 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("saved.plan", *WHERE), "reconcile apply saved.plan --simulate three-guests/simulated-host.yaml"),
         (("--plan", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
         (("validate", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
+        (("plan", "status", *WHERE), "reconcile status --simulate"),
+        (("plan", "upper", "-o", "wide"), "reconcile plan -o wide upper.YAML"),
         (("apply", "lpar7", "-f", "three-guests"), "reconcile apply -f three-guests --host lpar7"),
         (("Plan", "-f", "three-guests"), "reconcile plan -f three-guests"),
         (("STATUS", "-f", "three-guests"), "reconcile status -f three-guests"),
