@@ -228,7 +228,10 @@ def _show_diff(made: Plan) -> None:
 @host_options
 @recorded_options
 def drift_command(format: str, host: HostOptions) -> Exit:
-    """Show whether the host is still as the manifests say; exit with 2 where it is not."""
+    """Show where the host differs from the manifests, and what of that is drift.
+
+    Drift is what another program has changed since the last apply. The exit code is 2 where anything differs.
+    """
     from reconciler.render.drift import drift_json, drift_text
     from reconciler.render.text import MOST_LINES
 

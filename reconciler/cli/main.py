@@ -29,7 +29,7 @@ SECTIONS: Final[Sections] = {
         "drift": Lazy(
             "look_commands",
             "drift_command",
-            "Show whether the host is still as the manifests say; exit with 2 where it is not.",
+            "Show where the host differs from the manifests, and what of that is drift.",
         ),
         "observe": Lazy(
             "look_commands",

@@ -74,13 +74,20 @@ def _summary(plan: Plan) -> Summary:
         return summary_of(plan)
     if differing := _differing(plan):
         verb = "differs" if sum(differing.values()) == 1 else "differ"
-        lead = "No drift, but a rollback" if plan.causes == {Cause.UNDONE} else "Drift"
         names = plan.suspended_names
         suspended = f" Suspended: {few_text(names)}." if names else ""
-        return Summary(f"{lead}: {_joined([*differing])} {verb} from the manifests.{suspended}")
+        return Summary(f"{_lead(plan)} {_joined([*differing])} {verb} from the manifests.{suspended}")
     if plan.files:
-        return Summary("Drift: the host would boot into something else; the running host is in sync.")
+        return Summary(f"{_lead(plan)} the host would boot into something else; the running host is in sync.")
     return Summary("In sync.", "In sync")
+
+
+def _lead(plan: Plan) -> str:
+    """How much of what differs is drift: what another program has changed since the last apply."""
+    causes = plan.causes
+    if Cause.HOST in causes:
+        return "Drift, and more:" if causes - {Cause.HOST} else "Drift:"
+    return "No drift, but a rollback:" if causes == {Cause.UNDONE} else "No drift, but"
 
 
 def _differing(plan: Plan) -> dict[str, int]:

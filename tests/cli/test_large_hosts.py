@@ -68,7 +68,7 @@ def test_a_drift_has_few_lines_and_says_what_shows_the_rest(large: Large) -> Non
     assert len((ran.out + ran.err).splitlines()) <= MOST_LINES
     assert "more holders\n" in ran.out
     assert whole.out.count("  + guest ") == GUESTS
-    said = "Drift: the host pool and 500 guests differ from the manifests."
+    said = "No drift, but the host pool and 500 guests differ from the manifests."
     assert ran.out.splitlines()[-2] == whole.out.splitlines()[-2] == said
 
 

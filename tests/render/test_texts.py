@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import Here
-from reconciler.model.desired import Activation, GivenUp, Keep, Unmanaged
+from reconciler.model.desired import Activation, DesiredGuest, GivenUp, Keep, Unmanaged
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
@@ -191,7 +191,7 @@ def test_drift_is_the_plan_without_steps() -> None:
     text = drift_text(busy_plan())
 
     assert "Steps" not in text
-    assert "\nDrift: the host pool and 4 guests differ from the manifests.\n" in text
+    assert "\nNo drift, but the host pool and 4 guests differ from the manifests.\n" in text
     record = json.loads(drift_json(busy_plan()))
     assert record["inSync"] is False
     assert [one["name"] for one in record["guests"]] == ["changed", "new", "m2", "m3"]
@@ -205,7 +205,7 @@ def test_one_guest_that_differs_is_one() -> None:
     here = Here(("--simulate", "host.yaml"), ("-f", "site"))
 
     assert drift_text(alone, here=here).endswith(
-        "\nDrift: 1 guest differs from the manifests.\n"
+        "\nNo drift, but 1 guest differs from the manifests.\n"
         "  next: reconcile plan -f site --simulate host.yaml    # shows what an apply would do\n"
     )
 
@@ -215,8 +215,22 @@ def test_what_differs_in_a_drift_is_named_by_its_kind() -> None:
     pool = make_plan(desired([], GIVES_UP), observe(host(pool=Matrix(ALL_IDS, ALL_IDS))))
     device = make_plan(desired([], GIVES_UP, unmanaged=Unmanaged.REMOVE), observe(host(mf=ONE)))
 
-    assert "\nDrift: the host pool differs from the manifests.\n" in drift_text(pool)
-    assert "\nDrift: 1 device differs from the manifests.\n" in drift_text(device)
+    assert "\nNo drift, but the host pool differs from the manifests.\n" in drift_text(pool)
+    assert "\nNo drift, but 1 device differs from the manifests.\n" in drift_text(device)
+
+
+def test_drift_is_what_another_program_has_changed() -> None:
+    """What only the manifests ask for is none; the sentence says how much of all that differs is drift."""
+    six = config([6], [0x47])
+    same, kept, other = guest("a", ONE, 1), guest("b", six, 2), guest("b", config([6], [4]), 2)
+
+    def said(*guests: DesiredGuest, **held: ApConfig) -> str:
+        made = make_plan(desired(guests, GIVES_UP), observe(host(**held)), applied(m1=ONE, m2=six))
+        return next(line for line in drift_text(made).splitlines() if "from the manifests" in line)
+
+    assert said(same, kept, m2=six) == "Drift: 1 guest differs from the manifests."
+    assert said(same, other, m1=ONE, m2=six) == "No drift, but 1 guest differs from the manifests."
+    assert said(same, other, m2=six) == "Drift, and more: 2 guests differ from the manifests."
 
 
 def test_without_drift_that_is_told() -> None:
