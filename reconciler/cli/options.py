@@ -104,6 +104,10 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
     context = click.get_current_context()
     if values["simulate_file"] and context.get_parameter_source("sysfs") is ParameterSource.COMMANDLINE:
         raise click.UsageError("choose one of --sysfs and --simulate")
+    if any(not one.endswith((".yaml", ".yml")) and os.path.isfile(one) for one in files):
+        from reconciler.cli.suggestions import refuse_saved_plans
+
+        refuse_saved_plans(context, files)
     if paths:
         from reconciler.cli.suggestions import refuse_paths
 

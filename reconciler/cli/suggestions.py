@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from reconciler.cli.command_lines import again, changed_line, line_of, names_of, words_of
+from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
 from reconciler.cli.mistyped import meant_host, near_file
 from reconciler.model.similar import nearest
 
@@ -67,6 +67,8 @@ _READ: Final = 1 << 24
 
 def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
     """`error`, about one of the words that were `said`, with the whole command where it is known what was meant."""
+    if names_of(context) in _OF_PLANS and (saved := _saved_plan_behind(error, context.command, said)):
+        return click.UsageError(_applying(context, *saved), context)
     found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
     name = error.option_name
     if found is None:
@@ -75,6 +77,30 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
         return click.UsageError(f"No such option '{name}'.{meant}", context)
     what = f"'{name}' goes first, as a command" if name in ACTIONS else f"No such option '{name}'. Did you mean"
     return click.UsageError(f"{what}: {line_of(found)}", context)
+
+
+_OF_PLANS: Final = (("plan",), ("apply",))
+
+
+def _saved_plan_behind(
+    error: click.NoSuchOption, command: click.Command, said: Sequence[str]
+) -> tuple[str, list[str]] | None:
+    """The saved plan that is the value of the option that `command` lacks, and the other words; None if it is none."""
+    at = next((at for at, word in enumerate(said) if word.startswith(error.option_name)), None)
+    near = [one for one in command.params if {*one.opts} & {*_near_options(command, error.option_name)}]
+    if at is None or any(isinstance(one, click.Option) and one.is_flag for one in near):
+        return None
+    value, rest = said[at].partition("=")[2], [*said[:at], *said[at + 1 :]]
+    if not value and said[at + 1 :]:
+        value = rest.pop(at)
+    file = value if os.path.exists(value) else near_file(value)
+    return (file, rest) if is_saved_plan(file) else None
+
+
+def _applying(context: click.Context, saved: str, words: Sequence[str]) -> str:
+    """How the plan in the file `saved` is applied, with those of `words` that an apply takes."""
+    fitting = _fitting_of(context.find_root(), "apply", words)
+    return f"{saved} is a saved plan. To apply it: {line_of(('apply', saved, *fitting))}"
 
 
 def other_number(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
@@ -95,6 +121,8 @@ def without_place(context: click.Context) -> str:
     if context.parent and context.parent.command.name in _SERVICE_COMMANDS and words[0].startswith("-"):
         return f"Without '--': {line_of((*names_of(context), *words_of(context), *words))}"
     files = (*filter(None, (context.params.get("planfile"),)), *words)
+    if saved := next(filter(is_saved_plan, files), ""):
+        return _applying(context, saved, words_of(context, {"planfile"}))
     if "file" in names and all(map(os.path.exists, files)):
         given = {"file": (*context.params["file"], *files), "planfile": None}
         return f"Manifests are named with -f: {changed_line(context, **given)}"
@@ -155,11 +183,22 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
     for path in paths:
         others = tuple(one for one in paths if one != path) or None
         if is_saved_plan(path):
-            words = _fitting_of(context.find_root(), "apply", words_of(context, {"paths"}))
-            raise click.UsageError(f"{path} is a saved plan. To apply it: {line_of(('apply', path, *words))}")
+            raise click.UsageError(_applying(context, path, words_of(context, {"paths"})))
         if not os.path.exists(path) and _is_bare_name(path):
             missing = f"there is no file or directory {path}."
             raise click.UsageError(f"{missing} {_no_path(context, path, others)}".rstrip())
+
+
+def refuse_saved_plans(context: click.Context, files: Sequence[str]) -> None:
+    """Return if no one of `files`, given with ``-f``, is a saved plan.
+
+    Raises:
+        click.UsageError: one is; it says how it is applied.
+    """
+    for file in files:
+        if is_saved_plan(file):
+            others = tuple(one for one in files if one != file)
+            raise click.UsageError(_applying(context, file, changed_words(context, file=others, planfile=None)))
 
 
 def _is_bare_name(path: str) -> bool:
@@ -185,7 +224,8 @@ def is_saved_plan(file: str) -> bool:
         return False
     try:
         with open(file, "rb") as stream:
-            return b'"formatVersion"' in stream.read(_READ)
+            content = stream.read(_READ)
+            return b'"formatVersion"' in content and b'"fingerprint"' in content
     except OSError:
         return False
 
@@ -286,7 +326,10 @@ def _fitting_of(context: click.Context, name: str, words: Sequence[str]) -> tupl
 
 
 def _fitting(context: click.Context, command: click.Command, words: Sequence[str]) -> tuple[str, ...]:
-    """Those of `words` that `command` takes, paths after ``-f`` and other words left out; none where one is wrong."""
+    """Those of `words` that `command` takes, paths after ``-f`` and other words left out.
+
+    Where one is wrong those that say which host and which manifests are taken alone.
+    """
     if isinstance(command, click.Group):
         return tuple(words)
     names = {one.name for one in command.params}
@@ -297,9 +340,11 @@ def _fitting(context: click.Context, command: click.Command, words: Sequence[str
         context_settings=command.context_settings,
     )
     values = _values(context, bare, words)
-    if values is None:
-        return ()
-    kept, left = list(words), _other_words(command, values[1])
+    if values is None:  # one is wrong: which host is meant stays known
+        values = _values(context, _machine_only(command), words) or ({}, list(words))
+        kept, left = list(words), values[1]
+    else:
+        kept, left = list(words), _other_words(command, values[1])
     for word in left:
         kept.remove(word)
     saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]

@@ -421,3 +421,56 @@ def test_the_file_of_a_record_is_named_with_out(tmp_path: Path, capsys: pytest.C
     ran = example("three-guests", tmp_path, capsys).bare("observe", "z4.json")
 
     assert (ran.code, "reconcile observe --out z4.json" in ran.err) == (64, True), ran
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (("apply", "--plan", "saved.plan", "--yes"), ["--yes"]),
+        (("apply", "--plan=saved.plan", "--yes"), ["--yes"]),
+        (("apply", "--yes", "--plan", "saevd.plan"), ["--yes"]),
+        (("apply", "--planfile", "saved.plan"), []),
+        (("apply", "--plan-file=saved.plan", "--confirm-within", "5m"), ["--confirm-within", "5m"]),
+        (("apply", "-p", "saved.plan"), []),
+        (("apply", "--from", "saved.plan"), []),
+        (("apply", "--out", "saved.plan", "--yes"), ["--yes"]),
+        (("apply", "plan", "saved.plan", "--yes"), ["--yes"]),
+        (("apply", "saved.plan", "now"), []),
+        (("apply", "-f", "saved.plan", "--yes"), ["--yes"]),
+        (("apply", "-f", "saved.plan", "-f", "three-guests"), ["-f", "three-guests"]),
+        (("--apply", "--plan", "saved.plan"), []),
+        (("plan", "--plan", "saved.plan"), []),
+        (("plan", "saved.plan", "-o", "wide"), []),
+        (("plan", "-f", "saved.plan", "-o", "diff"), []),
+        (("plan", "--apply", "saved.plan", "-o", "wide"), []),
+        (("status", "-f", "saved.plan"), []),
+        (("watch", "saved.plan"), []),
+    ],
+    ids=str,
+)
+def test_a_saved_plan_is_applied_however_it_was_named(
+    command: Command, words: tuple[str, ...], kept: list[str]
+) -> None:
+    """The whole command is printed, and works; what an apply does not take is left out, the host is not."""
+    assert command("plan", "--out", "saved.plan").code == 0
+
+    ran = command.bare(*words, *WHERE)
+
+    last = ran.err.splitlines()[-1]
+    assert ran.code == 64
+    assert "saved.plan is a saved plan. To apply it: reconcile apply saved.plan" in last
+    line = shlex.split(last[last.rindex("reconcile ") :])
+    assert sorted(line) == sorted(["reconcile", "apply", "saved.plan", *WHERE, *kept])
+    where = () if kept[:1] == ["-f"] else ("-f", "three-guests")
+    yes = () if "--yes" in kept else ("--yes",)
+    if "5m" not in kept:
+        assert command.bare(*line[1:], *where, *yes).code == 0
+
+
+def test_a_record_of_a_host_is_no_saved_plan(command: Command) -> None:
+    """Although it is JSON of ours."""
+    assert command.bare("observe", "--out", "z4.json", *WHERE).code == 0
+
+    ran = command.bare("plan", "z4.json", *WHERE)
+
+    assert "is a saved plan" not in ran.err
