@@ -166,7 +166,7 @@ def _form(part: Mapping[str, Any]) -> str:
         return ", ".join(f"`{one}`" for one in part["enum"])
     if "anyOf" in part and "type" not in part:
         return " or ".join(dict.fromkeys(_form(one) for one in part["anyOf"]))
-    words = {"array": "list", "object": "map", "string": "text", "integer": "number", "boolean": "true or false"}
+    words = {"array": "list", "object": "mapping", "string": "text", "integer": "number", "boolean": "true or false"}
     return words.get(part.get("type", ""), "")
 
 

@@ -33,7 +33,7 @@ class Card(NamedTuple):
     Attributes:
         hwtype: 10 (CEX4) to 14 (CEX8).
         mode: what it has been configured to be.
-        configured: False where the LPAR has it but it is on stand-by.
+        configured: False where the LPAR has it but it is in standby.
         checkstopped: whether it has broken down.
         depth: how many requests one of its queues takes, 1 to 256.
     """

@@ -56,7 +56,7 @@ _PLUG: Final = Form(
     f"ADAPTER [type={_TYPES}] [mode=cca|ep11|accelerator] {_STATE} [replace=true|false]",
     "a card comes, a CEX7 in mode cca if nothing else is said; replace=true: also where a card is",
 )
-_SET: Final = Form("set", f"ADAPTER {_STATE}", "a card goes to stand-by or comes back, fails or is repaired")
+_SET: Final = Form("set", f"ADAPTER {_STATE}", "a card goes into standby or comes back, fails or is repaired")
 _DOMAINS: Final = Form("domains", "[usage=4,5,0x10-0x12] [control=4,5]", "the LPAR has these domains")
 
 FORMS: Final = (

@@ -49,6 +49,7 @@ INSTEAD: Final = {
     r"outlets?": "sink",
     r"arrivals?": "hot plug",
     r"idle(?= queues?| \d)|queues? (?:is|are) idle": "free",
+    r"stand-by": "standby",
     r"type(?= [`'a-z]*(?:reconcile|modprobe|systemctl))": "run",
 }
 """What must not appear, and what stands there instead."""
@@ -70,6 +71,7 @@ ON_PAGES: Final = INSTEAD | {
     r"looked into": "read, checked",
     r"books (?:were|are) (?:open|closed)": "records",
     r"carries? them? out": "execute",
+    r"(?<=\| )map(?= \|)": "mapping",
 }
 """What must not appear on a page or in a schema, and what stands there instead."""
 

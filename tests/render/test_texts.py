@@ -225,7 +225,7 @@ def test_drift_is_what_another_program_has_changed() -> None:
     same, kept, other = guest("a", ONE, 1), guest("b", six, 2), guest("b", config([6], [4]), 2)
 
     def said(*guests: DesiredGuest, **held: ApConfig) -> str:
-        made = make_plan(desired(guests, GIVES_UP), observe(host(**held)), applied(m1=ONE, m2=six))
+        made = make_plan(desired(guests, GIVES_UP), observe(host("6.12", FREE, **held)), applied(m1=ONE, m2=six))
         return next(line for line in drift_text(made).splitlines() if "from the manifests" in line)
 
     assert said(same, kept, m2=six) == "Drift: 1 guest differs from the manifests."
