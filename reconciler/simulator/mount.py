@@ -322,6 +322,8 @@ class Libfuse:
         # What may vanish is not to be remembered, and each read(2) and write(2) is to reach the tree as it is.
         remembering = {"entry_timeout": 0, "negative_timeout": 0, "attr_timeout": _LONG, "direct_io": True}
         threads = {"max_idle_threads": _IDLE_THREADS} | ({"max_threads": _MOST_THREADS} if version >= (3, 12) else {})
+        # From 3.17 on it hears of a signal only where that is asked for (fuse_lib_init); before, that would end us.
+        interrupting = {"intr": True} if version >= (3, 17) else {}
         with suppress(RuntimeError):
             self._library.FUSE(
                 tree,
@@ -338,6 +340,7 @@ class Libfuse:
                 subtype="simulated-sysfs",
                 **remembering,
                 **threads,
+                **interrupting,
             )
 
 
