@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from reconciler.cli.command_lines import changed_line, line_of, names_of
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import report, report_text, result, say
@@ -30,12 +31,13 @@ from reconciler.kernel.observe import observe
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.desired import Activation
 from reconciler.model.errors import ReconcileError
+from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount import MountError, Shown
 from reconciler.simulator.mount_server import Served, Server
-from reconciler.simulator.requests import card_text, carry_out, help_lines
+from reconciler.simulator.requests import card_text, carry_out, help_lines, is_understood, request_instead
 from reconciler.simulator.state_file import begin_boot, state_directory
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.state_directory import StateDirectory
@@ -69,7 +71,7 @@ def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOpti
     answer = asked(file, asked_for)
     if answer is not None:
         if not answer["ok"]:
-            raise click.UsageError(_named(answer["error"], devices))
+            raise _refused(_named(answer["error"], devices), asked_for, observe(described(file).loaded().host), devices)
         # The process that has the host mounted has saved its state before the answer.
         simulation = described(file).loaded()
         _print(request, lines_text([f"mounted on {answer['mount']}"]) + _shown(simulation, devices))
@@ -82,11 +84,23 @@ def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOpti
         try:
             carry_out(simulation.host, asked_for if request else ())
         except (OSError, ValueError) as error:
-            raise click.UsageError(_named(error_text(error), devices)) from error
+            found = observe(simulation.host)
+            raise _refused(_named(error_text(error), devices), asked_for, found, devices) from error
         _count_boot(file, request)
         shown = _shown(simulation, devices)
     _print(request, shown)
     return Exit.DONE
+
+
+def _refused(message: str, words: Sequence[str], observed: Observed, devices: Mapping[str, str]) -> Refused:
+    """That the request `words` was refused, with the next command; `devices` has the guests by uuid."""
+    context = click.get_current_context()
+    instead = tuple(devices.get(word, word) for word in request_instead(words, observed))
+    if instead:
+        return Refused(message, changed_line(context, request=instead))
+    if is_understood(words):
+        return Refused(message, f"{changed_line(context, request=None)}    # shows the host")
+    return Refused(message, f"{line_of((*names_of(context), '--help'))}    # lists the requests")
 
 
 def _print(wanted: Sequence[str], shown: str) -> None:
@@ -119,10 +133,10 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     uuids = [uuid for uuid, name in devices.items() if name == request[1]]
     if not uuids and not re.fullmatch(_LIKE_UUID, request[1]):
         if _is_on_demand(_state(options, file), request[1]):
-            raise click.UsageError(
+            raise Refused(
                 f"{request[1]} is on-demand and has no device now: libvirt's hook makes it when the VM starts. "
-                "docs/on-demand.md shows how to run the hook by hand (Try it without libvirt); to write the hook: "
-                f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}"
+                "docs/on-demand.md shows how to run the hook by hand (Try it without libvirt)",
+                f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}    # writes the hook",
             )
         if not devices:
             raise Refused(f"no guest called {request[1]} is known here. Nothing is applied to this host yet")

@@ -10,6 +10,7 @@ from textwrap import wrap
 from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
+from reconciler.model.observed import Observed
 from reconciler.model.similar import nearest
 from reconciler.simulator.fields import hwtype_of, id_list, id_of, mode_of, truth_of
 from reconciler.simulator.hardware import (
@@ -179,6 +180,44 @@ def card_text(card: Card) -> str:
 
 
 _TYPE_NAMES: Final = {hwtype: name for name, hwtype in CARD_TYPES.items()}
+
+
+def request_instead(words: Sequence[str], observed: Observed) -> tuple[str, ...]:
+    """The request to make where `words` were refused by a host that is as it was `observed`; empty where none helps.
+
+    It is the one that was probably meant, or what has to be done before.
+    """
+    running = {one.uuid: one.in_use for one in observed.mdevs}
+    match list(words):
+        case ["start" | "stop", uuid] if uuid.lower() in running:
+            return ("stop" if running[uuid.lower()] else "start", uuid)
+        case ["start" | "stop", _]:
+            return () if observed.vfio_ap else ("load",)
+        case ["unload"]:
+            return next((("stop", uuid) for uuid, is_open in running.items() if is_open), ())
+        case ["plug", *_] if is_understood(words):
+            return (*words, "replace=true") if _has_card(words, observed) else ()
+        case [verb, *rest]:
+            meant = (nearest(verb, (form.verb for form in FORMS)), *rest)
+            return meant if meant[0] != verb and is_understood(meant) else ()
+    return ()
+
+
+def _has_card(words: Sequence[str], observed: Observed) -> bool:
+    request = request_of(words)
+    return isinstance(request, Plug) and any(one.adapter == request.adapter for one in observed.cards)
+
+
+def is_understood(words: Sequence[str]) -> bool:
+    """Whether `words` are one of `FORMS`, with values that there can be."""
+    match list(words):
+        case ["start" | "stop", _] | ["reset" | "load" | "unload" | "boot"]:
+            return True
+    try:
+        request_of(words)
+    except HardwareError:
+        return False
+    return True
 
 
 def _not_understood(words: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """`reconcile simulate` speaks of guests and cards by their names."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, example
+from testing.commands import Command, Ran, example
 
 UUID = "3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
 """The device of guest1."""
@@ -22,7 +23,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def simulate(command: Command, *words: str) -> tuple[int, str]:
     """The exit code, and what is shown or refused."""
     ran = command("simulate", *words)
-    return ran.code, ran.out or " ".join(ran.err.partition("Error: ")[2].split())
+    return ran.code, ran.out or " ".join(ran.err.partition("Error: ")[2].partition("\n  next: ")[0].split())
 
 
 @pytest.mark.parametrize("written", ["guest1", UUID, UUID.upper()])
@@ -79,3 +80,63 @@ def test_damaged_records_keep_nobody_from_the_simulated_host(command: Command, w
     record.write_text("damaged", encoding="utf-8")
 
     assert simulate(command, *words)[0] == 0
+
+
+def next_of(ran: Ran) -> tuple[str, str]:
+    """What is said of a request that was refused, and the one command that is offered next."""
+    said, line = ran.err.splitlines()
+    assert (ran.code, ran.out) == (64, "")
+    return said.removeprefix("Error: "), line.removeprefix("  next: ")
+
+
+@pytest.mark.parametrize(
+    ("before", "refused", "instead"),
+    [
+        (["start guest1"], "start guest1", "stop guest1"),
+        ([], "stop guest1", "start guest1"),
+        (["unload"], "start guest1", "load"),
+        (["start guest1"], "unload", "stop guest1"),
+        ([], "plug 5 type=CEX8", "plug 5 type=CEX8 replace=true"),
+        ([], "unplgu 5", "unplug 5"),
+        ([], "Boot", "boot"),
+    ],
+)
+def test_a_refused_request_is_answered_with_the_one_that_helps(
+    command: Command, before: list[str], refused: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one sentence and one command, which works; how the command is called is not shown."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    command("apply", "--yes")
+    for request in before:
+        assert command("simulate", *request.split()).code == 0
+
+    _, line = next_of(command("simulate", *refused.split()))
+
+    assert line.endswith(f" {instead}")
+    assert command.bare(*shlex.split(line)[1:]).code == 0
+
+
+@pytest.mark.parametrize("refused", ["unplug 9", "set 9 configured=true", f"start {OTHER}", f"stop {OTHER}"])
+def test_a_request_that_the_host_cannot_meet_is_answered_with_the_host(
+    command: Command, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which shows what is there."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    _, line = next_of(command("simulate", *refused.split()))
+
+    assert line.endswith("    # shows the host")
+    assert command.bare(*shlex.split(line.partition("    #")[0])[1:]).out == command("simulate").out
+
+
+@pytest.mark.parametrize(
+    "refused", ["plug", "plug 300", "plug 7 mode=foo", "set 5", "restore now", "xyzzy", "domains use=4", "unplgu"]
+)
+def test_a_request_that_is_not_understood_is_answered_with_the_list(
+    command: Command, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all requests."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    said, line = next_of(command("simulate", *refused.split()))
+
+    assert said
+    assert line == "reconcile simulate --help    # lists the requests"
