@@ -169,11 +169,12 @@ def test_thousands_of_reports_leave_nothing_behind(tmp_path: Path, monkeypatch: 
             turn(number)
         gc.collect()
         before, blocks = taken(), sys.getallocatedblocks()
-        for number in range(300, 1_500):
+        for number in range(300, 2_700):
             turn(number)
         gc.collect()
 
         assert taken() == before
-        assert sys.getallocatedblocks() - blocks < 600  # one that is kept of each report would be 1,200
+        # One that is kept of each report would be 2,400; some 700 come and go with what Python 3.13 remembers.
+        assert sys.getallocatedblocks() - blocks < 1_200
     finally:
         all_of_it.close()
