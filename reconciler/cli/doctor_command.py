@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from reconciler import Nearest
+from reconciler import InvalidManifests, Nearest, NothingWanted
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, wanted_source
+from reconciler.cli.open_host import opened, require_host, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.cli.tree import command
@@ -58,11 +58,22 @@ def findings_on(machine: OpenHost, host: HostOptions) -> list[Finding]:
 
 
 def _places(machine: OpenHost, host: HostOptions) -> tuple[HostPlace, ...]:
-    """The LPARs that the host may run in: by the manifests, if they were named or are here, else by our records."""
+    """The LPARs that the host may run in: by the manifests, if they were named or are here, else by our records.
+
+    Raises:
+        InvalidManifests: the Host that was named is none of the manifests here.
+        click.UsageError: nothing is known of it here.
+    """
     if host.paths:
         return wanted_source(host).read(machine).desired.places
     try:
         return Nearest(".", host.host).read(machine).desired.places
+    except InvalidManifests:
+        raise
+    except NothingWanted as error:
+        if not error.is_invalid_here:  # with its manifests in order, it might be the one that they describe
+            require_host(host)
+        return ()
     except (InputError, StateError, OSError):  # nothing says it, or what is wrong is one of the findings
         return ()
 

@@ -285,7 +285,7 @@ def test_of_another_host_nothing_that_was_applied_is_shown(night: Command) -> No
     assert "the host alone" in ran.out
 
 
-@pytest.mark.parametrize("name", ["status", "matrix"])
+@pytest.mark.parametrize("name", ["status", "matrix", "doctor"])
 @pytest.mark.parametrize("named", [False, True], ids=["here", "named"])
 def test_a_mistyped_host_is_refused_as_in_a_plan(night: Command, name: str, named: bool) -> None:
     """Where the manifests can be read and have no such Host, whether they are named or in this directory."""

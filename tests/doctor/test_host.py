@@ -261,3 +261,23 @@ def test_a_simulated_host_has_no_kernel_to_update(tmp_path: Path, capsys: pytest
         found = json.loads(command.bare("doctor", "--simulate", str(command.simulated_host), "-o", "json").out)
         assert "kernel" not in " ".join(one["fix"] or "" for one in found["findings"])
         assert found["findings"] == []
+
+
+def test_without_manifests_a_mistyped_host_is_refused_as_by_the_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether something was applied to the host or not; a Host of manifests that cannot be used is not judged."""
+    command = example("three-guests", tmp_path, capsys)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    host = ("--simulate", str(command.simulated_host))
+
+    for _ in range(2):
+        doctor, history = (command.bare(name, "--host", "lpar8", *host) for name in ("doctor", "history"))
+        assert (doctor.code, doctor.out) == (Exit.USAGE, "")
+        assert doctor.err.splitlines()[2:] == history.err.splitlines()[2:] != []
+        assert command.bare("doctor", "--host", "lpar7", *host).code == Exit.DONE
+        assert command("apply", "--yes").code == Exit.DONE
+
+    (tmp_path / "empty" / "broken.yaml").write_text("apiVersion: reconciler/v1\nkind: Guest\n", encoding="utf-8")
+    assert command.bare("doctor", "--host", "lpar8", *host).code == Exit.DONE
