@@ -17,7 +17,7 @@ from reconciler.model.outcome import commit_words
 from reconciler.model.printable import escaped, escaped_lines, lines_text
 from reconciler.model.problems import several
 from reconciler.model.steps import Action, Step
-from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, PlannedStep
+from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, PlannedStep
 from reconciler.render.changes import (
     Change,
     Hunk,
@@ -79,7 +79,7 @@ def _sections(plan: Plan, page: Page) -> Iterator[Section]:
             yield Section("", 1, [[page.paint("faint", f"    {unchanged:,} unchanged")]])
         yield _steps(plan, page)
         yield files_section(plan, page)
-        yield _consents(plan, page)
+        yield from _consents(plan, page)
     elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
         items = (_change_lines(guest_change(one, plan), page) for one in waiting)
@@ -98,7 +98,7 @@ def rollback_section(plan: Plan, page: Page) -> Section:
 
 def after_diff_lines(plan: Plan) -> list[str]:
     """What a diff does not say of the plan: which consents it needs, its notes, the summary."""
-    consents = [line for line in fitted([_consents(plan, Page())], MOST_LINES)[0] if line]
+    consents = [line for line in fitted(list(_consents(plan, Page())), MOST_LINES)[0] if line]
     return [*consents, *(f"Note: {note}." for note in plan.notes), summary_text(plan)]
 
 
@@ -184,13 +184,22 @@ def mask_text(step: Step) -> str:
     return ", ".join(f"{verb} {plural(noun, ids)} {ids}" for verb, ids in moves if ids)
 
 
-def _consents(plan: Plan, page: Page) -> Section:
-    """What needs consent, but for suspensions: the problems of the plan say who suspended what, and why."""
-    consents = [one for one in plan.consents if one.flag != ALLOW_SUSPENDED]
-    items = (page.wrapped("  ", f"{one.holder}: {one.reason}") for one in consents)
-    flags = sorted({one.flag for one in consents})
-    heading = page.wrapped("", f"Needs consent ({' '.join(flags)}):", style="warning")
-    return Section("consent", len(consents), items, heading)
+def _consents(plan: Plan, page: Page) -> Iterator[Section]:
+    """What needs consent, by the option that gives it.
+
+    Of a suspension it says only that there is one: the problems of the plan say who suspended what, and why.
+    """
+    for flag in plan.flags:
+        consents = [one for one in plan.consents if one.flag == flag]
+        items = (page.wrapped("  ", f"{one.holder}: {_consent_text(one)}") for one in consents)
+        heading = page.wrapped("", f"Needs consent ({flag}):", style="warning")
+        yield Section("consent", len(consents), items, heading)
+
+
+def _consent_text(consent: Consent) -> str:
+    if consent.flag != ALLOW_SUSPENDED:
+        return consent.reason
+    return "it is suspended" if consent.uuid else "all of it is suspended"
 
 
 LONGEST: Final = 65_000

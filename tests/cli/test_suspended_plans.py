@@ -58,6 +58,44 @@ def test_an_apply_of_a_person_needs_consent(command: Command) -> None:
     assert "suspended" not in command("plan").err
 
 
+def consents_listed(text: str) -> dict[str, list[str]]:
+    """The consents that a plan lists, by option."""
+    found: dict[str, list[str]] = {}
+    for heading, lines in re.findall(r"^Needs consent \(([^)]*)\):\n((?:  .*\n)+)", text, re.MULTILINE):
+        found[heading] = [line.strip() for line in lines.splitlines()]
+    return found
+
+
+@pytest.mark.parametrize(
+    "words", [("plan",), ("plan", "-o", "wide"), ("plan", "-o", "diff"), ("apply", "--yes"), ("rollback", "1", "--yes")]
+)
+@pytest.mark.parametrize("runs", [False, True], ids=["stopped", "running"])
+@pytest.mark.parametrize("host", [False, True], ids=["guest", "host"])
+def test_a_plan_lists_every_consent_with_its_option(
+    command: Command, words: tuple[str, ...], runs: bool, host: bool
+) -> None:
+    """So that nobody learns of another one from the apply; also where only a suspension stands in the way."""
+    where = ("--simulate", str(command.simulated_host))
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
+    if words[0] == "rollback":
+        guests.write_text(guests.read_text().replace("domains: [4]", "domains: [4, 5]"))
+        assert command("apply", "--yes", "--allow-suspended").code == 0
+    if runs:
+        assert command.bare("simulate", "start", "guest1", *where).code == 0
+    if host:
+        assert command.bare("suspend", "--reason", "move", *where).code == 0
+
+    ran = command(*words) if words[0] != "rollback" else command.bare(*words, *where)
+
+    listed = consents_listed(ran.out + ran.err)
+    expected = {"--allow-suspended": ["host: all of it is suspended" if host else "guest1: it is suspended"]}
+    if runs:
+        (loses,) = listed.pop("--allow-disruption")
+        assert loses.startswith("guest1: its VM runs and loses ")
+    assert listed == expected
+
+
 def test_the_history_says_that_a_suspension_was_overridden(command: Command) -> None:
     """Of the guest or of the whole host; no warning says that anything was left as it was."""
     where = ("--simulate", str(command.simulated_host))
