@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,20 +18,21 @@ from reconciler.cli.apply_progress import (
 )
 from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.cli.open_host import command_line, opened, require_ap_bus, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
-from reconciler.cli.output import say, say_elsewhere_too
+from reconciler.cli.output import note, say, say_elsewhere_too
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
-from reconciler.model.commands import PLAN, cancel_of, confirm_of
+from reconciler.model.commands import PLAN, Command, cancel_of, confirm_of
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text, lines_text
-from reconciler.transaction.apply_ids import NotBlocked, number_of, waiting
+from reconciler.transaction.apply_ids import ApplyState, NotBlocked, number_of, standing, waiting
 from reconciler.transaction.cancellation import Cancelled, cancel
 from reconciler.transaction.confirmation import Confirmations
-from reconciler.transaction.history import History
+from reconciler.transaction.history import History, NoSuchGeneration
+from reconciler.transaction.loop_records import read_suspensions
 from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, awaited, locked
 from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, recover
 from reconciler.transaction.state_directory import UnsafeState
@@ -95,7 +96,14 @@ def expire_command(number: int, host: HostOptions) -> Exit:
 def run_confirm(host: HostOptions, which: int | str | None, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time: `which`, or the one that waits."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
-        number = number_of(machine.state, waiting(machine.state) if which is None else which)
+        try:
+            number = number_of(machine.state, waiting(machine.state) if which is None else which)
+        except NoSuchGeneration as error:
+            if not Confirmations(machine.state).pending():
+                raise
+            say(f"error: {error}")
+            _show_waiting(host, confirm_of, "keeps that one")
+            return exit_code_of(NoSuchGeneration)
         for one in recover(machine):
             _show_but_for(number, one, host)
             if one.unfinished.generation == number and one.returned:
@@ -141,14 +149,33 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
     match done.done:
         case Cancelled.ROLLED_BACK:
             say(f"cancelled: generation {number} is rolled back")
+            _show_suspended(host, number)
             _show_still_wanted(host, number)
         case Cancelled.ALREADY:
             say(f"nothing to cancel: generation {number} was rolled back already")
         case Cancelled.WITHOUT_EFFECT:
             say(f"nothing to cancel: generation {number} had nothing to do")
         case Cancelled.BLOCKED:
-            say(f"cancelled: no apply with the id {which} has begun, and each that comes with it is refused")
+            say(f"blocked: no apply with the id {which} has begun, and each that comes with it is refused")
+            _show_waiting(host, cancel_of, "if that one was meant")
     return Exit.DONE
+
+
+def _show_suspended(host: HostOptions, number: int) -> None:
+    """Say which suspended guests the end of generation `number` has changed all the same."""
+    state = state_of(host)[0]
+    found = read_suspensions(state).at(time.time())
+    for name in History(state).get(number).guests:
+        if one := found.guests.get(name, found.host):
+            note(f"it changed {name}, which is suspended by {one.by} {one.until_text}: {one.reason}", lead="")
+
+
+def _show_waiting(host: HostOptions, command: Callable[[int | str], Command], remark: str) -> None:
+    """Say which apply waits, where one does and another id was named, with the `command` for it."""
+    if pending := Confirmations(state_of(host)[0]).pending():
+        name = History(state_of(host)[0]).get(pending.generation).origin.id
+        say(f"generation {pending.generation}{f' ({name})' if name else ''} waits to be confirmed")
+        say(f"  next: {host.line(command(pending.generation))}    # {remark}")
 
 
 def _show_but_for(number: int, one: Recovered, host: HostOptions) -> None:
@@ -282,7 +309,10 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     if History(state_of(host)[0]).get(number).is_target:
         say(f"confirmed from elsewhere: generation {number} stays")
         return Exit.DONE
-    say(f"it was not confirmed: generation {number} was rolled back")
+    state, boot_id = state_of(host)
+    was_cancelled = standing(state, number, boot_id, time.monotonic()).state is ApplyState.CANCELLED
+    how = "cancelled from elsewhere" if was_cancelled else "it was not confirmed"
+    say(f"{how}: generation {number} was rolled back")
     _show_still_wanted(host, number)
     return Exit.ROLLED_BACK
 

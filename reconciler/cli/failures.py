@@ -29,6 +29,7 @@ from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
 from reconciler.transaction.apply_ids import IdTaken
+from reconciler.transaction.confirmation import NotPending
 from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.requests import FollowsManifests
@@ -124,7 +125,8 @@ def _show(error: ReconcileError, said: Said) -> None:
         say(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
-    if isinstance(error, NoSuchGeneration) and said.context:
+    is_not_waiting = isinstance(error, NotPending) and said.host.simulate is None
+    if said.context and (isinstance(error, NoSuchGeneration) or is_not_waiting):
         say_whose_records(said.host, said.context)
     if isinstance(error, NoApBus) and said.host.simulate is None and said.context:
         # A setup writes no manifests of a simulated host to the directory of this machine's.

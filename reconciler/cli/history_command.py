@@ -9,7 +9,7 @@ import click
 from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json, stands_here
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import require_host, say_whose_records, state_of
+from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,
     OneApply,
@@ -63,6 +63,7 @@ def history_command(
       reconcile history diff 6 7
       reconcile history state
     """  # noqa: D301 - click reads the character
+    require_simulated_host(host)
     require_host(host)
     asked = _asked(words, newest, format)
     if asked and asked[0] == "state":

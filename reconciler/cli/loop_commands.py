@@ -14,20 +14,39 @@ from reconciler.api import user_name
 from reconciler.cli.asked import ALMOST_A_QUEUE
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import known_hosts, opened, require_ap_bus, require_host, state_of, wanted_source
+from reconciler.cli.open_host import (
+    known_hosts,
+    opened,
+    require_ap_bus,
+    require_host,
+    require_simulated_host,
+    state_of,
+    wanted_source,
+)
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
 from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.locks import patience
 from reconciler.kernel.text_forms import UnknownText, parse_queue
-from reconciler.model.commands import LOOP_STATUS, PLAN, STATUS, WATCH, resume, status_of_guest
+from reconciler.model.commands import (
+    LOOP_STATUS,
+    PLAN,
+    STATUS,
+    WATCH,
+    cancel_of,
+    confirm_of,
+    resume,
+    status_of_guest,
+)
 from reconciler.model.desired import Selector
-from reconciler.model.errors import StateError
+from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import several
 from reconciler.planning.misread import ids_meant
+from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.loop_records import (
@@ -184,7 +203,23 @@ def suspend_command(
     them = "them" if len(guests) > 1 else "it"
     note(f"{loop} {them} alone, and an apply changes {them} only with --allow-suspended")
     say(f"  next: {host.here.line(resume(guests))}    # when the reason is gone")
+    _warn_of_what_waits(host, guests)
     return Exit.DONE
+
+
+def _warn_of_what_waits(host: HostOptions, guests: Sequence[str]) -> None:
+    """Say which apply waits that changes one of the `guests` if it is rolled back; any guest where none is named."""
+    state, _ = state_of(host)
+    pending = Confirmations(state).pending()
+    if pending is None:
+        return
+    number = pending.generation
+    touched = [name for name in History(state).look(number).guests if not guests or name in guests]
+    if touched:
+        ending = f"if it is rolled back, that changes {several(touched, _MOST_NAMES)} all the same"
+        note(f"generation {number} waits to be confirmed; {ending}", "warning: ")
+        say(f"  next: {host.here.line(confirm_of(number))}    # keeps it")
+        say(f"  next: {host.here.line(cancel_of(number))}    # rolls it back at once")
 
 
 def _replaced_text(old: Suspension, names: Sequence[str], *, is_whole: bool) -> str:
@@ -249,6 +284,8 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     """Refuse a mistyped name, which would suspend no guest and go unnoticed; where none is known, say that."""
     found = _recorded(host)
     known = {one.name for one in found}
+    if not known.issuperset(guests):
+        known |= _in_manifests(host)
     for name in guests:
         if name not in known and (refused := _no_guest_but(host, name, found)):
             raise refused
@@ -260,6 +297,19 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         from reconciler.cli.mistyped import other_guest
 
         raise other_guest(unknown[0], known)
+
+
+def _in_manifests(host: HostOptions) -> set[str]:
+    """The guests in the manifests that are named, or in the current directory: one may be new. None if unreadable."""
+    from reconciler import Manifests, Nearest
+    from reconciler.planning.status import Source
+
+    source = Manifests(host.paths, host.host) if host.paths else Nearest(".", host.host)
+    with suppress(ReconcileError, OSError), opened(host) as machine:
+        wanted = source.read(machine)
+        if wanted.compared.source is Source.MANIFESTS:
+            return {one.name for one in wanted.desired.guests}
+    return set()
 
 
 class _Recorded(NamedTuple):
@@ -333,6 +383,7 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
     if guests and everything:
         raise click.UsageError("--all resumes the host and every guest; leave the names out")
     _refuse_paths(host, guests)
+    require_simulated_host(host)
     if not _is_any_suspended(host):
         require_ap_bus(host)
     require_host(host)
@@ -349,6 +400,11 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
         return left
 
     is_looped = _change(host, take)
+    over = {name: one for name, one in before.guests.items() if name not in left.guests}
+    if before.host and not left.host:
+        over = {"": before.host, **over}
+    for name, one in over.items():
+        note(f"{name or 'the whole host'}: by {one.by} {one.until_text}: {one.reason}", "ends: ")
     ended = [_who(())] if before.host and not left.host else []
     ended += [_who(found)] if (found := sorted(before.guests.keys() - left.guests.keys())) else []
     if ended:
@@ -376,28 +432,30 @@ def _is_any_suspended(host: HostOptions) -> bool:
 
 def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:
     """Say which guests are not suspended or not there at all, what was probably meant, and what is suspended."""
-    from reconciler.model.similar import did_you_mean
+    from reconciler.model.similar import did_you_mean, nearest
 
     known = {one.name for one in _recorded(host)}
     there = [name for name in missing if name in known or not known | left.guests.keys()]
     if there:
         names = several([f"'{name}'" for name in there], _MOST_NAMES)
         say(f"error: {f'guest {names} is' if len(there) == 1 else f'guests {names} are'} not suspended")
+    meant: list[str] = []
     for name in missing:
         if name not in there:
             guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
             say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
-    _show_left(host, left, "suspended")
+            meant += [one for one in [nearest(name, sorted(left.guests))] if one]
+    _show_left(host, left, "suspended", meant)
 
 
-def _show_left(host: HostOptions, left: Suspensions, lead: str) -> None:
-    """Say after `lead` what is suspended, and how it is resumed: the host, or else the first guests of many."""
+def _show_left(host: HostOptions, left: Suspensions, lead: str, meant: Sequence[str] = ()) -> None:
+    """Say after `lead` what is suspended, and how it is resumed: who was `meant`, the host, or the first guests."""
     names = sorted(left.guests)
     if not left.host and not names:
         note("nothing is suspended")
         return
     note(f"{lead}: {several([*(['the whole host'] if left.host else []), *names], _MOST_NAMES)}")
-    line = host.here.line(resume(() if left.host else names[:_MOST_NAMES]))
+    line = host.here.line(resume(meant or (() if left.host else names[:_MOST_NAMES])))
     say(f"  next: {line}    # when the reason is gone")
 
 

@@ -14,6 +14,7 @@ from reconciler.cli.command_lines import changed_line
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
+from reconciler.hosts.simulated import described
 from reconciler.integrations.repositories import repository_above
 from reconciler.kernel import observe
 from reconciler.kernel.locks import Patience
@@ -83,10 +84,23 @@ def require_ap_bus(options: HostOptions) -> None:
 
     Raises:
         NoApBus: it has none; ``--simulate`` was probably forgotten.
+        UnreadableHost, InvalidManifests: see `require_simulated_host`.
     """
     if options.simulate is None:
         with opened(options) as machine:
             observe.require_ap_bus(machine.sysfs)
+    require_simulated_host(options)
+
+
+def require_simulated_host(options: HostOptions) -> None:
+    """Return if what `options` name as a simulated host is one: its records alone would not show a mistyped name.
+
+    Raises:
+        UnreadableHost: there is no such file.
+        InvalidManifests: it describes no simulated host.
+    """
+    if options.simulate is not None:
+        described(Path(options.simulate))
 
 
 def say_whose_records(options: HostOptions, context: click.Context) -> None:

@@ -130,19 +130,19 @@ def _show_how_to_go_further(history: History, newest: Generation) -> None:
         present = history.newest_target(before=newest.number)
         say(f"the host is as generation {present} wants")
         further = history.newest_target(before=present)
-        say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")
+        say(f"  next: to roll back to generation {further}: {again(number=further)}")
 
 
 def _show_ways_from_a_rollback(host: HostOptions, history: History, newest: Generation, undid: int) -> None:
     """What brings generation `undid` back, which the rollback `newest` undid, and what leads further back."""
     if undid:
-        say(f"  next: to bring generation {undid} back: {again('--yes', number=undid)}")
+        say(f"  next: to bring generation {undid} back: {again(number=undid)}")
     else:
         say(f"  next: {host.line(PLAN)}    # shows what the manifests bring back")
     present = _followed(history, newest.number)
     with suppress(NoSuchGeneration):
         if present and (further := history.newest_target(before=present.number)) != undid:
-            say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")
+            say(f"  next: to roll back to generation {further}: {again(number=further)}")
 
 
 def _loop_applies(host: HostOptions) -> bool:

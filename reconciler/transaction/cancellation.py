@@ -105,12 +105,10 @@ def _ended_before(state: StateDirectory, number: int, recovered: tuple[Recovered
             ApplyIds(state).block(one.origin.id)
         return Cancellation(Cancelled.WITHOUT_EFFECT, number, recovered)
     text = f"generation {number} does not wait to be confirmed: it stays"
-    if before:
-        raise CannotCancel(f"{text}; to undo it, roll back", rollback_to(before.number))
     newest = history.newest()
-    if newest and newest.number == number:  # without a number a rollback undoes that one only
-        raise CannotCancel(f"{text}; to undo it, roll back", ROLLBACK)
-    raise CannotCancel(f"{text}, and later generations came after it", HISTORY)
+    if newest and newest.number != number:  # to go back before it would undo those, too
+        raise CannotCancel(f"{text}, and later generations came after it", HISTORY)
+    raise CannotCancel(f"{text}; to undo it, roll back", rollback_to(before.number) if before else ROLLBACK)
 
 
 def _target_before(history: History, number: int) -> Generation | None:

@@ -30,6 +30,7 @@ def pass_by(monkeypatch: pytest.MonkeyPatch) -> None:
 def next_of(ran: Ran) -> list[str]:
     """The words of the command that is printed last."""
     line = ran.err[ran.err.rindex("  next: reconcile ") :].splitlines()[0].removeprefix("  next: ")
+    line = line.partition("    #")[0]
     parsed(line)
     return line.split()[1:]
 
@@ -117,9 +118,7 @@ def test_an_unknown_id_is_blocked_for_ever(command: Command) -> None:
     for _ in range(2):
         ran = command("cancel", "deploy-42")
         assert (ran.code, ran.out) == (0, "")
-        assert ran.err == (
-            "cancelled: no apply with the id deploy-42 has begun, and each that comes with it is refused\n"
-        )
+        assert ran.err == "blocked: no apply with the id deploy-42 has begun, and each that comes with it is refused\n"
 
     for words in ((), (str(command.directory / "saved.plan"),)):
         late = command("apply", *words, "--yes", "--id", "deploy-42")
@@ -128,6 +127,34 @@ def test_an_unknown_id_is_blocked_for_ever(command: Command) -> None:
     assert command("simulate").out == before
     assert command("history").out == "Nothing has been applied yet.\n"
     assert command("apply", "--yes", "--id", "deploy-43").code == 0
+
+
+@pytest.mark.parametrize(("word", "code"), [("cancel", 0), ("confirm", 1)])
+def test_who_mistypes_an_id_learns_which_apply_waits(command: Command, word: str, code: int) -> None:
+    """It still does, and the seconds run."""
+    command("apply", "--yes", "--id", "deploy-42", "--confirm-within", "90s")
+
+    ran = command(word, "deploy-24")
+
+    assert ran.code == code
+    assert "generation 1 (deploy-42) waits to be confirmed\n" in ran.err
+    assert "cancelled" not in ran.err
+    assert command(*next_of(ran)).code == 0
+    assert next_of(command("confirm"))[0] == "history"
+
+
+def test_an_old_generation_is_undone_by_no_printed_command(command: Command) -> None:
+    """It would undo those that came after it, too."""
+    for adapters in ("[6]", "[5]"):
+        command("apply", "--yes")
+        change(command, "adapters: [5, 6]" if adapters == "[6]" else "adapters: [6]", f"adapters: {adapters}")
+    command("apply", "--yes")
+
+    ran = command("cancel", "2")
+
+    assert ran.code == 4
+    assert "generation 2 does not wait to be confirmed: it stays, and later generations came after it" in ran.err
+    assert next_of(ran)[0] == "history"
 
 
 def test_an_id_is_used_once(command: Command) -> None:

@@ -322,7 +322,7 @@ def test_where_enter_does_not_come_in_time_it_is_rolled_back(command: Command) -
     ("meanwhile", "code", "told"),
     [
         (("confirm", "1"), 0, "confirmed from elsewhere: generation 1 stays"),
-        (("rollback", "--yes"), 6, "it was not confirmed: generation 1 was rolled back"),
+        (("rollback", "--yes"), 6, "cancelled from elsewhere: generation 1 was rolled back"),
     ],
 )
 def test_what_others_decide_meanwhile_is_told_at_the_terminal(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, Ran, example
+from testing.commands import Command, Ran, change, example
 
 
 @pytest.fixture
@@ -107,6 +107,64 @@ def test_a_guest_that_cannot_be_checked_is_suspended_with_a_note(command: Comman
     note = " ".join(ran.err.split())
     assert f"{state} has no record of any guest, so whether there is a guest gest1 was not checked" in note
     assert "was not checked" not in on_host(command, "suspend", "guest2", "--reason", "x").err
+
+
+@pytest.mark.parametrize("words", [("suspend", "guest1", "--reason", "x"), ("resume", "guest1"), ("history",)])
+@pytest.mark.parametrize("name", ["simulated-host.yml", "guests.yaml"])
+def test_what_is_no_simulated_host_has_no_records(command: Command, words: tuple[str, ...], name: str) -> None:
+    """A mistyped name would protect nothing, or show that nothing ever happened."""
+    ran = command.bare(*words, "--simulate", str(command.directory / name))
+
+    assert ran.code in (1, 3)
+    assert name in ran.err
+    assert "suspended until" not in ran.out
+    assert not Path(f"{command.directory / name}.state").exists()
+
+
+def test_a_guest_that_is_only_in_the_manifests_is_suspended(command: Command) -> None:
+    """Before it is applied for the first time; a mistyped one is refused all the same."""
+    guests = command.directory / "guests.yaml"
+    text = guests.read_text(encoding="utf-8")
+    batch = text.partition("\n---\n")[0].replace("guest1", "batch").replace("adapters: [5, 6]", "adapters: [7]")
+    guests.write_text(f"{text}---\n{batch}\n", encoding="utf-8")
+    where = ("-f", str(command.directory), "--reason", "new")
+
+    assert on_host(command, "suspend", "batch", *where).out == "guest batch: suspended until it is resumed\n"
+    assert on_host(command, "suspend", "bach", *where).code == 64
+
+
+def test_who_suspends_learns_of_an_apply_that_waits(command: Command) -> None:
+    """Its rollback changes the guest all the same, and says so."""
+    change(command, "domains: [4, 0xab]", "domains: [4]")
+    on_host(command, "resume", "guest1")
+    assert command("apply", "--yes", "--confirm-within", "90s").code == 0
+
+    other = on_host(command, "suspend", "guest3", "--reason", "x")
+    ran = on_host(command, "suspend", "guest1", "--reason", "key ceremony")
+
+    assert "waits to be confirmed" not in other.err
+    said = " ".join(ran.err.split())
+    assert "generation 2 waits to be confirmed; if it is rolled back, that changes guest1 all the same" in said
+    assert [line[0] for line in offered(ran)] == ["resume", "confirm", "cancel"]
+    cancelled = command.bare(*offered(ran)[2])
+    assert cancelled.code == 0
+    assert "it changed guest1, which is suspended by " in cancelled.err
+    assert ": key ceremony\n" in cancelled.err
+
+
+def test_who_resumes_is_shown_whose_suspension_ends(command: Command) -> None:
+    """It may be another person's."""
+    assert ": key ceremony\n" in on_host(command, "resume", "guest1").err
+
+
+def test_a_mistyped_guest_is_resumed_by_the_printed_command_alone(command: Command) -> None:
+    """Not the whole host, which is suspended besides."""
+    on_host(command, "suspend", "--reason", "reboot")
+
+    ran = on_host(command, "resume", "gest1")
+
+    assert ran.code == 1
+    assert command.bare(*offered(ran)[-1]).out == "guest guest1: resumed\n"
 
 
 def test_what_is_not_suspended_is_said_in_a_sentence(command: Command) -> None:
