@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -45,7 +46,7 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
         click.UsageError: one is no guest here, no queue and no card; it says what to run instead.
     """
     known = {key for one in found.rows for key in (one.name, one.uuid)}
-    names, queues, cards = [], [], []
+    names, queues, cards, unknown = [], [], [], []
     for word in words:
         if word in known:
             names.append(word)
@@ -54,7 +55,9 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
         elif (card := _card(found, word)) is not None:
             cards.append(card)
         else:
-            raise _no_such_guest(found, word)
+            unknown.append(word)
+    if unknown:
+        raise _no_such_guest(found, unknown)
     return Asked(tuple(names), tuple(queues), tuple(cards))
 
 
@@ -162,15 +165,16 @@ def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus
     return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
 
 
-def _no_such_guest(found: Status, name: str) -> click.UsageError:
-    from reconciler.cli.mistyped import meant_host, other_guest
+def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
+    from reconciler.cli.mistyped import meant_host, other_guests
 
+    name = unknown[0]
     context = click.get_current_context()
     others = tuple(one for one in context.params["guests"] if one != name) or None
     if os.path.exists(name):
         line = changed_line(context, guests=others, file=(*context.params["file"], name))
         return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
-    refused = other_guest(name, (one.name for one in found.guests))
+    refused = other_guests(unknown, (one.name for one in found.guests))
     host = None if context.params["host_name"] else meant_host(name, context.params["file"])
     if host and (host.name == name or not refused.next):
         line = changed_line(context, guests=others, host_name=host.name)

@@ -294,9 +294,9 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
     unknown = [name for name in guests if name not in known]
     if known and unknown:
-        from reconciler.cli.mistyped import other_guest
+        from reconciler.cli.mistyped import other_guests
 
-        raise other_guest(unknown[0], known)
+        raise other_guests(unknown, known)
 
 
 def _in_manifests(host: HostOptions) -> set[str]:

@@ -17,6 +17,9 @@ from reconciler.model.stopping import NEVER, Abandoned, Deadline
 if TYPE_CHECKING:
     from reconciler import NoSuchGuest
 
+_MOST_CORRECTED: Final = 10
+"""How many mistyped words of one command are corrected."""
+
 _MOST_ENTRIES: Final = 10_000
 """How many entries of a directory are looked at."""
 
@@ -27,14 +30,22 @@ _READ_SECONDS: Final = 2.0
 """How long manifests are read for the names of Hosts: a message about a typo must not take longer than the command."""
 
 
-def other_guest(word: str, known: Iterable[str], parameter: str = "guests") -> Refused:
-    """That no guest is called `word`, with the command where one of those `known` was probably meant.
+def other_guests(unknown: Sequence[str], known: Iterable[str], parameter: str = "guests") -> Refused:
+    """That no guest is called like the first word that is `unknown`, with the command for those probably meant.
 
-    `parameter` is the one of the current command that has `word` among its words.
+    Args:
+        unknown: the words that name no guest, at least one.
+        known: the names that there are.
+        parameter: the one of the current command that has the words.
     """
     names = sorted(known)
-    meant = nearest(word, names)
-    return Refused(no_guest_text(word, names), *([_with(parameter, word, meant)] if meant else []))
+    meant = {word: near for word in unknown[:_MOST_CORRECTED] if (near := nearest(word, names))}
+    text = no_guest_text(unknown[0], names)
+    if unknown[0] not in meant:
+        return Refused(text)
+    context = click.get_current_context()
+    words = (meant.get(word, word) for word in context.params[parameter])
+    return Refused(text, changed_line(context, **{parameter: tuple(dict.fromkeys(words))}))
 
 
 def other_targets(error: "NoSuchGuest") -> Refused:

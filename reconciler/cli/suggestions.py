@@ -17,8 +17,8 @@ ACTIONS: Final = ("--plan", "--apply", "--watch")
 _ALIKE: Final = ("plan", "apply", "watch", "status", "matrix", "drift", "validate")
 """The commands that read manifests: another one of them takes their words."""
 
-_OF_ONE_HOST: Final = ("status", "drift", "validate")
-"""Where the name of a Host is likely to be given as a word."""
+_OF_ONE_HOST: Final = ("watch", "doctor", "trigger")
+"""Where the name of a Host is likely to be given as a word, and no other word is."""
 
 _SERVICES: Final = ("watch", "boot", "serve", "hook")
 _SERVICE_COMMANDS: Final = ("install", "uninstall")

@@ -81,6 +81,15 @@ def test_the_command_that_is_offered_does_it(command: Command) -> None:
     assert "(a VM has it open)" in ran[2].out
 
 
+def test_all_mistyped_guests_are_corrected_at_once(command: Command) -> None:
+    """And what else was typed stays."""
+    several = command.bare("status", "gest1", "05.0047", "guset2", "guest3", *WHERE)
+    again = command.bare("suspend", "gest1", "guest1", "--reason", "x", *WHERE)
+
+    assert offered(several) == ["reconcile status --simulate simulated-host.yaml guest1 05.0047 guest2 guest3"]
+    assert offered(again) == ["reconcile suspend --reason x --simulate simulated-host.yaml guest1"]
+
+
 def test_a_mistyped_label_is_recognised(command: Command) -> None:
     """The other labels stay as they were given."""
     ran = command.bare("plan", "-l", "tenant=payment", *WHERE)
@@ -120,6 +129,9 @@ TAKES_A_HOST = [
     ("drift", "{}"),
     ("apply", "{}"),
     ("validate", "{}"),
+    ("watch", "{}"),
+    ("doctor", "{}"),
+    ("trigger", "{}"),
 ]
 """Where the name of a Host is likely to be given as a word."""
 
