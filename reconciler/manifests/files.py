@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
 from reconciler.model.problems import NO_MANIFESTS, Place, Position, Problem, Severity, several
+from reconciler.model.similar import MOST_RANKED, nearest
 from reconciler.model.stopping import NEVER, StopToken
 
 FILE_LIMIT: Final = 32 << 20
@@ -274,13 +275,21 @@ class _Search:
                 self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
             is_stdin = path == STDIN and isinstance(refused, FileNotFoundError)
-            self.problems.append(_no_file(path) if is_stdin else unreadable(path, refused))
+            self.problems.append(_no_file(path) if is_stdin else unreadable(path, refused, self._probably_meant(path)))
             return
         if status.is_file:
             self._add_file(path, real)
         elif not status.is_folder:
             # The real path of /dev/stdin, where that is a pipe, names nothing that could be opened.
             self.problems.append(_no_file(path))
+
+    def _probably_meant(self, path: str) -> str:
+        folder, name = os.path.split(path.rstrip("/"))
+        with suppress(OSError, KeyError):
+            every = sorted(islice(self._tree.entries(folder or os.curdir), MOST_RANKED))
+            near = nearest(name, (one for one, kind in every if kind is Kind.FOLDER or one.endswith(_ENDINGS)))
+            return os.path.join(folder, near) if near not in ("", name) else ""
+        return ""
 
     def _add_file(self, name: str, real: str) -> None:
         self._found[real] = min(name, self._found.get(real, name))
@@ -378,10 +387,10 @@ def _leaves(name: str, real: str) -> Problem:
     return _problem("link-leaves-directory", message, name, "Put the file itself there, or give its path as well.")
 
 
-def unreadable(name: str, refused: OSError) -> Problem:
-    """The problem with `name`, which is not there or not to be read."""
+def unreadable(name: str, refused: OSError, near: str = "") -> Problem:
+    """The problem with `name`, which is not there, so that perhaps `near` was meant, or not to be read."""
     if isinstance(refused, FileNotFoundError):
-        advice = "Check the path. If it is a link, check where it leads."
+        advice = f"Did you mean {near!r}?" if near else "Check the path. If it is a link, check where it leads."
         return _problem("path-missing", f"{name} does not exist", name, advice)
     message = f"{name} cannot be read: {refused.strerror}"
     return _problem("unreadable", message, name, "Check its permissions, and those of the folders above it.")
@@ -447,14 +456,13 @@ def begins_like_ours(start: bytes) -> bool:
 
 def is_ours(path: str) -> bool:
     """Whether the file at `path` begins like a manifest; not where it cannot be read. Never waits, as for a pipe."""
-    try:
+    with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and begins_like_ours(os.read(descriptor, OURS_WITHIN))
         finally:
             os.close(descriptor)
-    except OSError:
-        return False
+    return False
 
 
 MOST_BYTES: Final = 32 << 20

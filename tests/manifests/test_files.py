@@ -139,6 +139,32 @@ def test_missing_paths(tmp_path: Path, make: str) -> None:
     assert refused(tmp_path / "there") == ["path-missing"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gusts.yaml", "guests.yaml"),
+        ("site/GUESTS.yml", "site/guests.yaml"),
+        ("stie/", "site"),
+        ("./stie", "./site"),
+        ("site", ""),
+        ("xyzzy", ""),
+        ("README", ""),
+        ("nowhere/guests.yaml", ""),
+    ],
+)
+def test_a_mistyped_path_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, meant: str) -> None:
+    """As a manifest or a folder beside it; another file is none, and in no other folder it is looked for."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("guests.yaml", "site/guests.yaml", "READMEE"):
+        written(tmp_path / name)
+    (tmp_path / "there.yaml").symlink_to("nowhere")
+
+    helps = [problem.help for problem in find_files([typed, "there.yaml"])[1]]
+
+    plain = "Check the path. If it is a link, check where it leads."
+    assert helps == [*([] if typed == "site" else [f"Did you mean {meant!r}?" if meant else plain]), plain]
+
+
 def test_dangling_manifest(tmp_path: Path) -> None:
     """A link to a manifest that is gone is reported when it is read."""
     (tmp_path / "a.yaml").symlink_to("gone.yaml")
