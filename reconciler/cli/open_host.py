@@ -14,7 +14,6 @@ from reconciler.cli.command_lines import changed_line
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
-from reconciler.hosts.simulated import described
 from reconciler.integrations.repositories import repository_above
 from reconciler.kernel import observe
 from reconciler.kernel.locks import Patience
@@ -100,6 +99,8 @@ def require_simulated_host(options: HostOptions) -> None:
         InvalidManifests: it describes no simulated host.
     """
     if options.simulate is not None:
+        from reconciler.hosts.simulated import described  # no command on a real host loads the simulator
+
         described(Path(options.simulate))
 
 
