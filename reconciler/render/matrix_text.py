@@ -15,7 +15,7 @@ from reconciler.planning.status import Status
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_record import compared_record
 from reconciler.render.status_text import FREE_MEANS, compared_text
-from reconciler.render.table import Page
+from reconciler.render.table import Page, columns_of, unchanged
 from reconciler.render.text import MOST_LINES, counted
 
 USUAL_WIDTH: Final = 80
@@ -56,8 +56,9 @@ _WORDS: Final = {
 _ALWAYS_COUNTED: Final = (CellState.HELD, CellState.HOST, CellState.FREE)
 _MOST_CONFLICTS: Final = 6
 _MOST_QUEUES: Final = 4
+_MOST_FOLDED_LINES: Final = 3
 _GAP: Final = 3
-_FOLDED: Final = "."
+_FOLDED: Final = ":"
 _READING: Final = "  ids are in hex, and those of domains are read downwards"
 _BELOW_SIGN: Final = " " * len("  !  ")
 
@@ -99,8 +100,10 @@ def matrix_text(
     page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
     drawing = _Drawing(grid, shown, page)
     part = drawing.whole
-    head = [page.paint("bold", page.cut(f"Host {status.host}")), page.cut(f"  compared    {compared_text(status)}")]
-    head += [*(page.paint("warning", page.cut(f"  not seen    {one}")) for one in unseen), ""]
+    head = [page.paint("bold", page.cut(f"Host {status.host}"))]
+    head += _divided("  compared    ", compared_text(status), page)
+    head += [page.paint("warning", line) for one in unseen for line in _divided("  not seen    ", one, page)]
+    head.append("")
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
     lines = [*head, *drawing.lines(part, None), *drawing.marks(part, None), *summary]
     if most is not None and len(lines) > most:
@@ -109,6 +112,11 @@ def matrix_text(
         part = drawing.fitting(room)
         lines = [*head, *drawing.lines(part, room), *drawing.marks(part, _MOST_CONFLICTS), *hint, *summary]
     return lines_text(lines)
+
+
+def _divided(lead: str, text: str, page: Page) -> list[str]:
+    """`text` behind `lead` on as many lines as it needs, none of them wider than the page, however narrow that is."""
+    return [page._replace(shown=unchanged).cut(line) for line in page.wrapped(lead, text, 0)]
 
 
 def _summary(grid: Grid, width: int) -> list[str]:
@@ -125,20 +133,25 @@ def _summary(grid: Grid, width: int) -> list[str]:
 
 
 class _Band(NamedTuple):
-    """A row or a column: one id, or several that look alike and have no holder."""
+    """A row or a column: one id, or several that look alike and have no holder; there may be gaps between them."""
 
-    first: int
-    last: int
+    ids: IdSet
+
+    @property
+    def first(self) -> int:
+        """The lowest id."""
+        return next(iter(self.ids))
 
     @property
     def label(self) -> str:
         """Its id in hex, or the first and the last one."""
-        return f"{self.first:02x}" if self.first == self.last else f"{self.first:02x}-{self.last:02x}"
+        first, *others = self.ids
+        return f"{first:02x}-{others[-1]:02x}" if others else f"{first:02x}"
 
     @property
-    def ids(self) -> IdSet:
-        """What it stands for."""
-        return IdSet(range(self.first, self.last + 1))
+    def unbroken(self) -> "list[_Band]":
+        """The same in parts without a gap, of which the label names no id that is not there."""
+        return [_Band(IdSet(range(first, last + 1))) for first, last in self.ids.ranges()]
 
 
 class _Part(NamedTuple):
@@ -157,8 +170,7 @@ def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
             return number
         return frozenset((other, cell.state) for other, cell in cells.items())
 
-    runs = ([number for number, _ in run] for _, run in groupby(lines.items(), look))
-    return [_Band(run[0], run[-1]) for run in runs]
+    return [_Band(IdSet(number for number, _ in run)) for _, run in groupby(lines.items(), look)]
 
 
 class _Drawing:
@@ -175,7 +187,7 @@ class _Drawing:
         for adapter, row in shown.rows.items():
             for domain, cell in row.items():
                 columns.setdefault(domain, {})[adapter] = cell
-        self._rows = _bands(shown.rows)
+        self._rows = [part for one in _bands(shown.rows) for part in one.unbroken]
         self._columns = _bands(dict(sorted(columns.items())))
         self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
         # Who claims the same queue is said in words.
@@ -228,7 +240,7 @@ class _Drawing:
 
     def _header(self, block: Sequence[_Band]) -> Iterator[str]:
         yield f"{'':{self._edge}}domain"
-        labels = [one.label if one.first == one.last else _FOLDED * 2 for one in block]
+        labels = [one.label if len(one.ids) == 1 else f" {_FOLDED}" for one in block]
         yield f"{'':{self._edge}}{self._digits(labels, 0)}".rstrip()
         yield f"{'adapter':{self._edge}}{self._digits(labels, 1)}".rstrip()
 
@@ -277,10 +289,14 @@ class _Drawing:
             cells = self._shown.rows[row.first]
             yield from (cells[column.first] for column in part.columns if column.first in cells)
 
-    def _folded_lines(self, part: _Part) -> list[str]:
-        """Which domains a column of `part` without a header stands for."""
-        folded = IdSet(chain.from_iterable(one.ids for one in part.columns if one.first != one.last))
-        return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {folded}")] if folded else []
+    def _folded_lines(self, part: _Part, most: int | None) -> list[str]:
+        """Which domains the columns of `part` without an id stand for, in at most `most` lines; None: no limit."""
+        folded = IdSet(chain.from_iterable(one.ids for one in part.columns if len(one.ids) > 1))
+        text = f"domains that no guest has or claims: {folded}"
+        lines = _divided(f"  {_FOLDED}  ", text, self._page) if folded else []
+        if most is None or len(lines) <= most:
+            return lines
+        return [*lines[: most - 1], self._page.cut(f"{lines[most - 1]} {lines[most]}", columns_of(lines[most - 1]))]
 
     def _claimed_lines(self, state: CellState, most: int | None) -> Iterator[str]:
         """Who claims the same queues in `state`, at most `most` groups, to stand below its sign."""
@@ -313,7 +329,7 @@ class _Drawing:
         states = {cell.state for cell in self._cells(part)}
         states |= {CellState.CONFLICT} if self._conflicts else set()
         lines = [self._page.cut(_READING, self._across)] if self._rows else []
-        lines += self._folded_lines(part)
+        lines += self._folded_lines(part, None if most is None else _MOST_FOLDED_LINES)
         if CellState.HELD in states and not states.isdisjoint(_SIGNS):
             lines.append(self._meaning(" ", "a letter alone: the guest has it"))
         for state, sign in _SIGNS.items():

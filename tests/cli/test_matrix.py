@@ -1,6 +1,7 @@
 """``reconcile matrix``: one grid, in every directory, on every terminal, and the same for programs."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ from testing.commands import Command, Ran, example, example_from_elsewhere
 
 THREE = """\
          domain
-         0 . 4 a f
-adapter  4 . 7 b f
+         0   4 a f
+adapter  4 : 7 b f
   04     · · · · ·
   05     a - b a b
   06     a - c a c
@@ -58,6 +59,65 @@ def test_who_has_what(command: Command) -> None:
     assert THREE in ran.out
     assert ran.out.endswith("\n18 queues present: 8 held, 6 of the host, 4 free.\n")
     assert ran.err == ""
+
+
+@pytest.mark.parametrize(
+    ("domains", "folded"),
+    [
+        ("[4, 0x47, 0xab, 0xff]", "0xab (171), 0xff (255)"),
+        ("[0, 4, 9, 0x47, 0xab-0xad, 0xff]", "0xab-0xad (171-173), 0xff (255)"),
+        ("[1-3, 4, 6, 0x47, 0xff]", "0x01-0x03 (1-3)"),
+    ],
+)
+def test_the_legend_names_the_folded_domains_that_there_are(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    domains: str,
+    folded: str,
+) -> None:
+    """None of the gaps between them; by the sign that stands above their column."""
+    command = example_from_elsewhere("three-guests", tmp_path, capsys, monkeypatch)
+    command.simulated_host.write_text(
+        command.simulated_host.read_text(encoding="utf-8").replace("[4, 5, 6, 0x47, 0xab, 0xff]", domains),
+        encoding="utf-8",
+    )
+    guests = command.directory / "guests.yaml"
+    text = guests.read_text(encoding="utf-8").replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]")
+    guests.write_text(text, encoding="utf-8")
+
+    lines = command("matrix").out.splitlines()
+
+    assert f"  :  domains that no guest has or claims: {folded}" in " ".join(lines)
+    header = lines[next(number for number, line in enumerate(lines) if line.startswith("adapter"))]
+    assert header.count(":") == 1
+
+
+def test_the_heading_is_divided_and_not_cut(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a status: with what the host is compared, and why with nothing nearer, can be read to its end."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = without_manifests(command).out.split("\n\n")[0].splitlines()
+
+    status = command.bare("status", "--simulate", str(command.simulated_host)).out
+    assert " ".join(" ".join(lines[1:]).split()) in " ".join(status.split())
+    assert max(map(len, lines)) <= 80
+    assert len(lines) > 2
+
+
+def test_folded_adapters_are_those_that_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row for each run of them, so that its label names none that is missing."""
+    command = example_from_elsewhere("three-guests", tmp_path, capsys, monkeypatch)
+    card = "    - {id: 4, type: CEX5, mode: cca}\n"
+    text = command.simulated_host.read_text(encoding="utf-8")
+    more = "".join(card.replace("4", str(number), 1) for number in (7, 8, 11))
+    command.simulated_host.write_text(text.replace(card, card + more), encoding="utf-8")
+
+    rows = [line.split()[0] for line in command("matrix").out.splitlines() if re.match(r"  [0-9a-f]{2}", line)]
+
+    assert rows == ["04", "05", "06", "07-08", "0b"]
 
 
 def test_programs_get_the_same(command: Command) -> None:
@@ -111,7 +171,7 @@ def test_without_manifests_it_shows_what_was_applied_last(command: Command) -> N
     applied = without_manifests(command)
 
     assert alone.code == applied.code == 0
-    assert "  compared    with nothing: the host alone (there are no manifests in this dire" in alone.out
+    assert "  compared    with nothing: the host alone (there are no manifests in this\n" in alone.out
     assert "18 queues present: 0 held, 18 of the host, 0 free." in alone.out
     assert "  compared    with what was applied last: generation 1" in applied.out
     assert THREE in applied.out
@@ -208,7 +268,7 @@ def test_a_page_is_as_wide_as_columns_says(command: Command, monkeypatch: pytest
     ran = command("matrix")
 
     assert ran.out.count("adapter  ") == 2
-    assert "adapter  4 . 7\n" in ran.out
+    assert "adapter  4 : 7\n" in ran.out
     assert "adapter  b f\n" in ran.out
 
 

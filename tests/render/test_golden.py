@@ -215,12 +215,14 @@ def test_a_matrix_explains_the_signs_that_it_shows(name: str, width: int) -> Non
     explained = {line[2] for line in lines if re.match(r"  [!?+>*·-]  [a-z]", line)}
 
     assert explained - {"!"} == set(re.findall("[?+>*·-]", drawn)), "a conflict is named wherever it is"
-    assert any(line.startswith("  ..  ") for line in lines) == any(" ." in line for line in lines if line[:9].isspace())
+    assert any(line.startswith("  :  ") for line in lines) == any(
+        ":" in line for line in lines if line[:7] == "adapter"
+    )
 
 
 def test_the_legend_of_a_matrix_writes_ids_as_all_texts_do() -> None:
     """In hex with 0x, and in decimal behind it."""
-    assert "..  domains that no guest has or claims: 0x00-0x03 (0-3), 0x0c-0x0f (12-15)\n" in TEXTS["matrix"](80, plain)
+    assert ":  domains that no guest has or claims: 0x00-0x03 (0-3), 0x0c-0x0f (12-15)\n" in TEXTS["matrix"](80, plain)
 
 
 def test_every_file_is_of_a_text() -> None:
