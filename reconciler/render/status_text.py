@@ -21,7 +21,7 @@ from reconciler.render.changes import (
     summary_of,
 )
 from reconciler.render.drift import at_boot_text
-from reconciler.render.table import Page, Row, table_lines
+from reconciler.render.table import Page, Row, columns_of, table_lines
 from reconciler.render.text import counted
 
 _MOST_FREE: Final = 16
@@ -201,7 +201,7 @@ def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
-        Remark("free", _free_text(status, None if wide else _MOST_FREE)),
+        Remark("free", _free_text(status, None) if wide else _short_free_text(status, page)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
         *([Remark("cards", _types_text(status.observed.cards))] if wide and status.observed.cards else []),
         *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
@@ -216,11 +216,15 @@ def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark
 
 
 def _remark_lines(one: Remark, page: Page) -> list[str]:
-    lead = f"  {one.label:<11} "
+    lead = _lead(one.label)
     if one.label == _COMPARED:  # says what all else rests on, and is not cut
         return page.wrapped(lead, one.text, 0)
     line = page.cut(f"{lead}{one.text}")
     return [page.paint(one.style, line) if one.style else line]
+
+
+def _lead(label: str) -> str:
+    return f"  {label:<11} "
 
 
 def compared_text(status: Status) -> str:
@@ -250,6 +254,14 @@ def _free_text(status: Status, most: int | None) -> str:
     more = f" and {len(free) - most:,} more (--free)" if most is not None and len(free) > most else ""
     for_others = f" ({len(claims):,} more claimed)" if claims else ""
     return f"{counted(len(free), 'queue')}{for_others}: {names}{more}"
+
+
+def _short_free_text(status: Status, page: Page) -> str:
+    """The same with as many whole queues as `page` has place for on the line."""
+    room = (page.width or 1 << 30) - columns_of(_lead("free"))
+    texts = (_free_text(status, most) for most in range(_MOST_FREE, 0, -1))
+    shortest = f"{counted(len(status.free), 'queue')} (--free)"
+    return next((text for text in texts if columns_of(text) <= room), shortest)
 
 
 def _types_text(cards: Sequence[ObservedCard]) -> str:

@@ -363,6 +363,32 @@ def test_free_means_the_same_everywhere(night: Command) -> None:
     assert cells["counts"]["free"] == len(record["free"])
 
 
+@pytest.mark.parametrize("width", [40, 61, 79, 80, 81, 97, 120, 300])
+@pytest.mark.parametrize("domains", ["[0x47]", "[0x40-0x43]", "[0x40-0x47]", "[0x40-0x6f]"])
+def test_the_line_of_free_queues_ends_with_a_whole_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, domains: str
+) -> None:
+    """However wide the page: where some are left out, they are counted, with the option that lists them."""
+    command = example("three-guests", tmp_path, capsys)
+    text = command.simulated_host.read_text(encoding="utf-8")
+    command.simulated_host.write_text(text.replace("[4, 5, 6, 0x47, 0xab, 0xff]", domains), encoding="utf-8")
+    assert command("apply", "--yes").code == 0
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    found = re.search(r"^  free  .*$", command("status").out, re.MULTILINE)
+
+    assert found
+    shown = re.fullmatch(
+        r"  free +(?:none|\d+ queues? \(--free\)|(\d+) queues?(?: \(\d+ more claimed\))?: "
+        r"([0-9a-f]{2}\.[0-9a-f]{4}(?:, [0-9a-f]{2}\.[0-9a-f]{4})*)(?: and (\d+) more \(--free\))?)"
+        r"(?: \(\d+ claimed\))?",
+        found[0],
+    )
+    assert shown, found[0]
+    assert not shown[1] or int(shown[1]) == len(shown[2].split(", ")) + int(shown[3] or 0)
+    assert len(found[0]) <= width
+
+
 def test_no_column_of_the_free_queues_says_what_another_one_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
