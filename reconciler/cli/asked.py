@@ -55,6 +55,7 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
         elif (card := _card(found, word)) is not None:
             cards.append(card)
         else:
+            _refuse_domain(found, word)
             unknown.append(word)
     if unknown:
         raise _no_such_guest(found, unknown)
@@ -124,6 +125,32 @@ def _card(found: Status, word: str) -> int | None:
         for one in sorted(meant, key=lambda one: one not in there)
     ]
     raise Refused(f"{word} may be the number of a card in hex or in decimal; write card and two digits in hex", *lines)
+
+
+_DOMAIN: Final = re.compile(r"(?:[*?]{0,2}\.)?(00[0-9a-f]{2})|[*?]{0,2}\.([0-9a-f]{1,2})", re.IGNORECASE | re.ASCII)
+"""A domain in the form that it has in a queue, without a card."""
+
+_MOST_MEANT: Final = 16
+
+
+def _refuse_domain(found: Status, word: str) -> None:
+    """Return if `word` is no domain alone.
+
+    Raises:
+        Refused: it is; it says which queues here have that domain.
+    """
+    named = _DOMAIN.fullmatch(word)
+    if named is None:
+        return
+    domain = int(named[1] or named[2], 16)
+    queues = [one.queue for one in found.observed.queues if one.queue.domain == domain]
+    form = f"{word} is a domain alone; a queue is a card and a domain, AA.DDDD"
+    if not queues:
+        raise Refused(f"{form}. No queue of this domain is on this host now")
+    first = queues[:_MOST_MEANT]
+    remark = f"domain {IdSet([domain])} of {'each card' if first == queues else f'the first {_MOST_MEANT} cards'}"
+    line = changed_line(click.get_current_context(), guests=tuple(map(str, first)))
+    raise Refused(form, f"{line}    # {remark}")
 
 
 def chosen(

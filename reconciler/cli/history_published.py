@@ -93,7 +93,8 @@ def _touches(one: GenerationView, selector: Selector) -> bool:
 
 def _listed(one: GenerationView) -> Listed:
     is_whole = one.extent == Extent.WHOLE and not one.is_rollback
-    return Listed(one.number, one.started, one.result, one.by, one.what, one.commit, one.subject, is_whole)
+    commit = one.commit, one.subject, is_whole
+    return Listed(one.number, one.started, one.result, one.by, one.what, one.briefly or one.what, *commit)
 
 
 def _found(view: HistoryView, which: int | str) -> GenerationView:

@@ -31,6 +31,7 @@ class Listed(NamedTuple):
         result: how it ended, with remarks in brackets.
         by: who applied it.
         what: what it changed.
+        briefly: the same with one guest, the rest counted.
         commit: of its manifests; empty where there is none.
         subject: of the commit.
         is_whole: whether it applied its commit, and all of that.
@@ -41,6 +42,7 @@ class Listed(NamedTuple):
     result: str
     by: str
     what: str
+    briefly: str
     commit: str
     subject: str
     is_whole: bool
@@ -53,10 +55,10 @@ class Listed(NamedTuple):
 
     @property
     def in_short(self) -> str:
-        """Its commit, with the subject where all of that was applied and what was changed otherwise."""
+        """Its commit and what it changed; with the subject where all of that was applied."""
         if not self.commit:
             return self.what
-        about = self.subject if self.subject and self.is_whole else self.what
+        about = f"{self.briefly}: {self.subject}" if self.subject and self.is_whole else self.what
         return f"{self.commit[:_SHORTER]}{'+' if self.commit.endswith('+') else ''} {about}"
 
 
@@ -68,7 +70,7 @@ class _Layout(NamedTuple):
     has_words: bool = True
 
 
-_IN_SHORT: Final = "COMMIT OR WHAT"
+_IN_SHORT: Final = "COMMIT AND WHAT"
 """The column that has `Listed.in_short`, where there is no room for both."""
 
 _LAYOUTS: Final = (
@@ -77,7 +79,7 @@ _LAYOUTS: Final = (
     _Layout(("GEN", "STARTED", "RESULT", "BY", _IN_SHORT), ((4, 38), (3, 8), (4, 24), (3, 4))),
     _Layout(("GEN", "RESULT", _IN_SHORT), ((2, 1),)),
 )
-"""The first one that fits the page is taken, else the last. At 80 columns a subject has 30 characters."""
+"""The first one that fits the page is taken, else the last."""
 
 _WITHOUT_COMMITS: Final = (
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), has_words=False),

@@ -83,8 +83,9 @@ def _listed(one: Generation, most: int | None) -> Listed:
     origin = one.origin
     # The commit that a rollback leads back to says nothing of what the rollback has changed.
     is_whole = one.extent is Extent.WHOLE and not origin.again and not origin.undone
-    what = what_text(one, most)
-    return Listed(one.number, origin.started, result, by_text(one), what, origin.commit, origin.subject, is_whole)
+    what, briefly = what_text(one, most), what_text(one, 1)
+    commit = origin.commit, origin.subject, is_whole
+    return Listed(one.number, origin.started, result, by_text(one), what, briefly, *commit)
 
 
 def by_text(one: Generation) -> str:

@@ -130,6 +130,7 @@ class GenerationView(NamedTuple):
             is too much.
         again: the generation that it rolled back to; 0 where it was none.
         undone: the generation that it undid, where there was none before to roll back to; 0 otherwise.
+        briefly: what it was about with one guest, the rest counted.
     """
 
     number: int
@@ -151,6 +152,7 @@ class GenerationView(NamedTuple):
     labels: tuple[Mapping[str, str], ...] | None = None
     again: int = 0
     undone: int = 0
+    briefly: str = ""
 
     @property
     def is_rollback(self) -> bool:

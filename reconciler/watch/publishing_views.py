@@ -259,6 +259,7 @@ def _generation_view(
         is_cut=is_cut,
         again=origin.again,
         undone=origin.undone,
+        briefly=_short(what_text(one, 1)),
     )
 
 

@@ -130,6 +130,27 @@ def test_a_queue_in_a_short_form_is_answered_with_what_it_may_mean(
         assert command.bare(*words[1:]).code == 0
 
 
+@pytest.mark.parametrize("typed", ["0047", ".0047", ".47", "*.47"])
+def test_a_domain_alone_is_answered_with_its_queues(command: Command, typed: str) -> None:
+    """A queue is a card and a domain; each card here has this one."""
+    ran = command("status", typed)
+
+    assert ran.code == 64
+    assert f"{typed} is a domain alone; a queue is a card and a domain, AA.DDDD" in ran.err
+    (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+    shown = command.bare(*shlex.split(line.partition("    #")[0])[1:])
+    assert shown.code == 0
+    assert all(f"{card}.0047" in shown.out for card in ("04", "05", "06"))
+
+
+def test_a_domain_that_no_card_has_is_said_to_be_nowhere(command: Command) -> None:
+    """Without a command, as none would show anything."""
+    ran = command("status", ".0010")
+
+    assert "No queue of this domain is on this host now" in ran.err
+    assert "next:" not in ran.err
+
+
 @pytest.mark.parametrize("typed", ["05.0999", "05.0fab", "300.4"])
 def test_a_queue_that_can_mean_none_is_answered_with_one_of_the_host(command: Command, typed: str) -> None:
     """As an example of how a queue is written."""

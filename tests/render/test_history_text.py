@@ -107,12 +107,14 @@ def test_the_zone_is_in_the_head_or_in_each_line_where_there_are_two(columns: in
     assert two[len(GENERATIONS)].startswith("1    2027-01-16 09:00 CET   ")
 
 
-@pytest.mark.parametrize("columns", [80, 90, 100, 120])
-def test_a_page_of_80_columns_and_more_has_30_characters_of_a_subject(columns: int) -> None:
-    """However much else there is to say; what an apply changed gives way to it."""
+@pytest.mark.parametrize(("columns", "length"), [(80, 15), (90, 25), (100, 29), (120, 29)])
+def test_a_page_of_80_columns_and_more_has_guests_and_the_beginning_of_a_subject(columns: int, length: int) -> None:
+    """However much else there is to say."""
     text = history_text([one._replace(number=50 + one.number) for one in GENERATIONS], Page(columns), zone=ZONE)
 
-    assert text.count(KIM.subject[:29]) >= 2
+    lines = [one for one in text.splitlines() if KIM.subject[:length] in one]
+    assert len(lines) >= 2
+    assert "payments" in lines[0]
     assert text.count("1a2b3c4") == 5
 
 
@@ -142,15 +144,15 @@ def test_what_waits_to_be_confirmed_has_a_word(awaited: Awaited, word: str) -> N
     outcome = Outcome(Result.ROLLED_BACK if awaited.rolled_back else Result.APPLIED, interrupted=("web",))
     text = history_text([GENERATIONS[7]._replace(remark=awaited.remark, outcome=outcome)], Page(80), zone=ZONE)
 
-    assert f"  {word}  kim  1a2b3c4 Move " in text
+    assert f"  {word}  kim  1a2b3c4 payments: Move " in text
 
 
-def test_on_a_narrow_page_a_subject_stands_for_what_all_of_it_changed() -> None:
-    """Where an apply was about a part of it, or there is no subject, the line says what was changed."""
+def test_on_a_narrow_page_a_commit_and_what_was_changed_share_a_column() -> None:
+    """With the subject, where all of that was applied."""
     lines = history_text(GENERATIONS, Page(80), zone=ZONE).splitlines()
     ends = [one.split("  kim   ")[-1].split("  hook  ")[-1] for one in lines[: len(GENERATIONS) + 1]]
 
-    assert lines[0].endswith("BY    COMMIT OR WHAT")
+    assert lines[0].endswith("BY    COMMIT AND WHAT")
     assert ends[1] == "undo of 1: guest-00, guest-01"
     assert ends[4] == "1a2b3c4 batch"
     assert ends[9].startswith("1a2b3c4 host pool, guest-00")
@@ -162,7 +164,7 @@ def test_a_column_of_the_list_has_one_meaning(columns: int | None) -> None:
     lines = history_text([GENERATIONS[7], GENERATIONS[3]], Page(columns), zone=ZONE).splitlines()
     headings = re.split("  +", lines[0])
 
-    assert headings[-1] == ("COMMIT" if columns in (120, None) else "COMMIT OR WHAT")
+    assert headings[-1] == ("COMMIT" if columns in (120, None) else "COMMIT AND WHAT")
     assert ("WHAT" in headings) == (columns in (120, None))
 
 
