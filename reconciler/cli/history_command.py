@@ -162,7 +162,7 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
         case "json":
             result(generation_json(record))
         case "diff":
-            result(generation_diff(record, paint_for_stdout()))
+            result(generation_diff(record, paint_for_stdout(), page_for_stdout()))
         case _:
             most = None if format == "wide" else MOST_LINES
             page = page_for_stdout()
@@ -200,7 +200,8 @@ def _show_diff(host: HostOptions, format: str, old: int | str, new: int | str) -
         return
     most = MOST_LINES if format == "text" else None
     whole = host.line(HISTORY.with_flags("diff", str(old), str(new), "-o", "wide"))
-    result(wish_diff(before, after, paint_for_stdout(), most=most, whole=whole))
+    page = page_for_stdout() if format == "text" else page_for_stdout()._replace(width=None)
+    result(wish_diff(before, after, page, most=most, whole=whole))
 
 
 def _wish(host: HostOptions, which: int | str) -> "Wish":

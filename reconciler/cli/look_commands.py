@@ -24,6 +24,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import (
     REVIEW_FORMATS,
+    page_for_stderr,
     page_for_stdout,
     paint_for_stdout,
     result,
@@ -217,9 +218,9 @@ def _show_diff(made: Plan) -> None:
     from reconciler.render.plan_text import after_diff_lines
 
     show_problems(made.problems)
-    result(plan_diff(made, paint_for_stdout()))
+    result(plan_diff(made, paint_for_stdout(), page_for_stdout()))
     sys.stdout.flush()
-    say(*after_diff_lines(made))
+    say(*after_diff_lines(made, page_for_stderr()))
 
 
 @command("drift")

@@ -220,6 +220,13 @@ def page_for_stdout() -> "Page":
     return _page(output.fileno if output.isatty() else None, output.paint, output.encoding)
 
 
+def page_for_stderr() -> "Page":
+    """The same for stderr, without colour, since `say` adds none."""
+    from reconciler.render.table import Page
+
+    return Page(_width_for_stderr())
+
+
 def page_for_terminal(descriptor: int) -> "Page":
     """The same for the terminal that `descriptor` is open for, whatever stdout is."""
     return _page(lambda: descriptor, paint_for_terminal(), sys.stderr.encoding or "utf-8")

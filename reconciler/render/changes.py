@@ -31,6 +31,7 @@ from reconciler.planning.plan import (
     effect_text,
     rollback_text,
 )
+from reconciler.render.table import Page
 from reconciler.render.text import Paint, counted, plain
 
 
@@ -393,9 +394,21 @@ class Hunk(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def diff_text(old: str, new: str, hunks: Iterable[Hunk], paint: Paint = plain) -> str:
-    """`hunks` as a diff between what is called `old` and what is called `new`; empty where there is no hunk."""
-    lines = [line for one in hunks for line in hunk_lines(one, paint)]
+def folded(hunk: Hunk, page: Page) -> Hunk:
+    """`hunk` on lines that fit `page`, each with its sign; what has no room in the heading is the first remark."""
+    if page.width is None:
+        return hunk
+    heads, lines, remarks = (page._replace(width=page.width - len(frame)) for frame in ("@@  @@", "+", "    "))
+    heading, *more = heads.wrapped("", hunk.heading, 0)
+    pieces = (f"{one[0]}{piece}" for one in hunk.lines for piece in lines.wrapped("", one[1:], 0))
+    return Hunk(
+        heading, tuple(pieces), tuple(part for one in (*more, *hunk.remarks) for part in remarks.wrapped("", one))
+    )
+
+
+def diff_text(old: str, new: str, hunks: Iterable[Hunk], paint: Paint = plain, page: Page | None = None) -> str:
+    """`hunks` as a diff from what is called `old` to `new`, to fit `page` if given; empty where there is no hunk."""
+    lines = [line for one in hunks for line in hunk_lines(folded(one, page or Page()), paint)]
     return lines_text([paint("bold", f"--- {old}"), paint("bold", f"+++ {new}"), *lines]) if lines else ""
 
 
@@ -476,9 +489,9 @@ def plan_hunks(plan: Plan) -> list[Hunk]:
     return [*holder_hunks(plan), *map(file_hunk, plan.files)]
 
 
-def plan_diff(plan: Plan, paint: Paint = plain) -> str:
-    """The plan as a diff from the host as it is to the host as planned; empty where nothing is."""
+def plan_diff(plan: Plan, paint: Paint = plain, page: Page | None = None) -> str:
+    """The plan as a diff from the host as it is to the host as planned, to fit `page` if given; empty if it is none."""
     if not plan.is_valid:
         return ""
     name = f"host {plan.desired.host.name}"
-    return diff_text(f"{name}, as it is", f"{name}, as planned", plan_hunks(plan), paint)
+    return diff_text(f"{name}, as it is", f"{name}, as planned", plan_hunks(plan), paint, page)

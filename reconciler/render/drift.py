@@ -61,11 +61,12 @@ def drift_text(
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
     steps = [f"{here.line(PLAN)}    # shows what an apply would do"] if plan.is_valid and plan.changes else []
     summary = ending_lines(_summary(plan), waiting, page, steps)
-    room = None if most is None else most - len([*head, "the whole drift", "", *summary])
+    hint = [*page.with_command("To see all of it:", whole), ""]
+    room = None if most is None else most - len([*head, *hint, *summary])
     sections = [changes, *([files_section(plan, page)] if plan.is_valid else []), rollback_section(plan, page)]
     lines, is_cut = fitted(sections, room)
     if is_cut and whole:
-        lines += [f"To see all of it: {whole}", ""]
+        lines += hint
     return lines_text([*head, *lines, *summary])
 
 

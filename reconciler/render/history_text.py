@@ -17,7 +17,7 @@ from reconciler.model.outcome import (
 )
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
-from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
+from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.history_list import Listed, listed_text, local_time
 from reconciler.render.plan_json import json_text
 from reconciler.render.table import Page
@@ -70,8 +70,7 @@ def history_text(
 def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
     line = here.line(HISTORY.with_flags("-n", "0", *flags))
     text = f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all:"
-    is_wide = page.width is not None and len(text) + 1 + len(line) > page.width
-    return f"{text}\n  {line}\n" if is_wide else f"{text} {line}\n"
+    return lines_text(page.with_command(text, line))
 
 
 def _listed(one: Generation, most: int | None) -> Listed:
@@ -203,34 +202,24 @@ def generation_text(
 
     Args:
         record: of the generation.
-        page: what it is shown on; its command and failure, and headings of holders, are not divided.
+        page: what it is shown on; commands are not divided.
         most: how many lines it has at most, the rest counted; None: all, and each write that was planned.
         here: where the command that shows all is run.
         zone: of the times; None: the one of this process.
     """
     head = [*_head(record, page, zone), ""]
     hunks = hunks_of(record)
-    items = (list(hunk_lines(_divided(one, page), page.paint)) for one in hunks)
+    items = (list(hunk_lines(folded(one, page), page.paint)) for one in hunks)
     parts = [Section("holder", len(hunks), items, is_spaced=False)]
     if most is None:
         steps = [_step_line(number, one) for number, one in enumerate(record["plan"]["steps"], 1)]
         parts.append(Section("step", len(steps), ([line] for line in steps), ["Steps:"]))
-    lines, is_cut = fitted(parts, None if most is None else most - len(head) - 2)
+    wide = here.line(history_of(record["number"]).with_flags("-o", "wide"))
+    hint = len(page.with_command("To see each write:", wide))
+    lines, is_cut = fitted(parts, None if most is None else most - len(head) - hint - 1)
     if most is not None:
-        wide = here.line(history_of(record["number"]).with_flags("-o", "wide"))
-        lines.append(f"To see {'all of it' if is_cut else 'each write'}: {wide}")
+        lines += page.with_command(f"To see {'all of it' if is_cut else 'each write'}:", wide)
     return lines_text([*head, *lines]).rstrip("\n") + "\n"
-
-
-def _divided(hunk: Hunk, page: Page) -> Hunk:
-    """`hunk` with lines and remarks that fit `page`; the pieces of a line have its sign each."""
-    if page.width is None:
-        return hunk
-    lines, remarks = page._replace(width=page.width - 1), page._replace(width=page.width - 4)
-    return hunk._replace(
-        lines=tuple(f"{one[0]}{piece}" for one in hunk.lines for piece in lines.wrapped("", one[1:])),
-        remarks=tuple(piece for one in hunk.remarks for piece in remarks.wrapped("", one)),
-    )
 
 
 def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterator[str]:
@@ -252,7 +241,7 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
         yield from page.wrapped("  partial:   ", f"about {', '.join(plan['targets'])} only", 0)
     yield f"  host:      {record['desired']['host']['name']}"
     if outcome.get("failure"):
-        yield f"  because:   {outcome['failure']}"
+        yield from page.wrapped("  because:   ", outcome["failure"], 0)
     for label, field in (("left:     ", "differences"), ("note:     ", "notes")):
         yield from (line for one in outcome.get(field, ()) for line in page.wrapped(f"  {label} ", one, 0))
     then = suspended_in(record)
@@ -296,11 +285,11 @@ def hunks_of(record: Mapping[str, Any]) -> list[Hunk]:
     return [Hunk(one["heading"], tuple(one["lines"]), tuple(one["remarks"])) for one in record["plan"]["diff"]]
 
 
-def generation_diff(record: Mapping[str, Any], paint: Paint = plain) -> str:
+def generation_diff(record: Mapping[str, Any], paint: Paint = plain, page: Page | None = None) -> str:
     """The same as a diff and nothing else, with the hunks of ``plan -o diff``; empty where nothing changed."""
     name, number = f"host {record['desired']['host']['name']}", record["number"]
     return diff_text(
-        f"{name}, before generation {number}", f"{name}, after generation {number}", hunks_of(record), paint
+        f"{name}, before generation {number}", f"{name}, after generation {number}", hunks_of(record), paint, page
     )
 
 
@@ -359,13 +348,20 @@ def _labels(guest: DesiredGuest) -> str:
     return ", ".join(f"{key}={value}" for key, value in guest.labels) or "none"
 
 
-def wish_diff(old: Wish, new: Wish, paint: Paint = plain, *, most: int | None = None, whole: str = "") -> str:
+def wish_diff(
+    old: Wish,
+    new: Wish,
+    page: Page = Page(),  # noqa: B008 - a value
+    *,
+    most: int | None = None,
+    whole: str = "",
+) -> str:
     """What generation `new` wanted otherwise than `old`, as a diff; one sentence where that is nothing.
 
     Args:
         old: where it begins.
         new: where it leads.
-        paint: gives it colours.
+        page: what it is written on.
         most: how many lines it has at most, the rest counted; None: all.
         whole: the command that shows what is left out.
     """
@@ -374,11 +370,11 @@ def wish_diff(old: Wish, new: Wish, paint: Paint = plain, *, most: int | None = 
         return f"Generations {old.number} and {new.number} want the same of every holder.\n"
     names = [f"host {one.desired.host.name}, as generation {one.number} wants" for one in (old, new)]
     if most is None:
-        return diff_text(names[0], names[1], hunks, paint)
-    section = Section("holder", len(hunks), (list(hunk_lines(one, paint)) for one in hunks))
+        return diff_text(names[0], names[1], hunks, page.paint, page)
+    section = Section("holder", len(hunks), (list(hunk_lines(folded(one, page), page.paint)) for one in hunks))
     lines, is_cut = fitted([section], most - 3)
-    head = [paint("bold", f"--- {names[0]}"), paint("bold", f"+++ {names[1]}")]
-    return lines_text([*head, *lines[:-1], *([f"To see all of it: {whole}"] if is_cut else [])])
+    head = [page.paint("bold", f"--- {names[0]}"), page.paint("bold", f"+++ {names[1]}")]
+    return lines_text([*head, *lines[:-1], *(page.with_command("To see all of it:", whole) if is_cut else [])])
 
 
 def wish_diff_json(old: Wish, new: Wish) -> str:

@@ -58,10 +58,11 @@ def plan_text(
     """
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
     summary = ending_lines(summary_of(plan), waiting, page)
-    room = None if most is None else most - len([*head, "the whole plan", "", *summary])
+    hint = [*page.with_command("To see all of it:", whole), ""]
+    room = None if most is None else most - len([*head, *hint, *summary])
     lines, is_cut = fitted(list(_sections(plan, page)), room)
     if is_cut and whole:
-        lines += [f"To see all of it: {whole}", ""]
+        lines += hint
     return lines_text([*head, *lines, *summary])
 
 
@@ -96,9 +97,9 @@ def rollback_section(plan: Plan, page: Page) -> Section:
     return _notes([plan.rolled_back.text] if plan.rolled_back else [], page)
 
 
-def after_diff_lines(plan: Plan) -> list[str]:
+def after_diff_lines(plan: Plan, page: Page = Page()) -> list[str]:  # noqa: B008 - a value
     """What a diff does not say of the plan: which consents it needs, its notes, the summary."""
-    consents = [line for line in fitted(list(_consents(plan, Page())), MOST_LINES)[0] if line]
+    consents = [line for line in fitted(list(_consents(plan, page)), MOST_LINES)[0] if line]
     return [*consents, *(f"Note: {note}." for note in plan.notes), summary_text(plan)]
 
 

@@ -763,3 +763,26 @@ def test_a_generation_without_a_commit_says_why(command: Command) -> None:
     first, third = (next(line for line in one.splitlines() if line.startswith("  commit:")) for one in shown)
     assert first == "  commit:    none (the manifests were in no git repository, or in one that git refused)"
     assert third == "  commit:    none"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_every_diff_fits_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Of a plan, a generation and two of them; only commands are wider, since they are never divided."""
+    command = example("three-guests", tmp_path, capsys)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    many = ", ".join(map(str, range(1, 256, 2)))
+    planned = command("plan", "-o", "diff")
+    assert command("apply", "--yes").code == 0
+    change(command, "domains: [4, 0xab]", f"domains: [{many}]")
+    change(command, "adapters: [5]", "adapters: [7]")
+    change(command, "adapters: [6]", "adapters: [8]")
+    shown = [planned, command("plan", "-o", "diff")]
+    assert command("apply", "--yes").code == 0
+    shown += [command("history", *words) for words in (("show", "2"), ("show", "2", "-o", "diff"), ("diff", "1", "2"))]
+
+    for ran in shown:
+        wide = [line for line in (ran.out + ran.err).splitlines() if len(line) > columns]
+        assert all("reconcile " in line for line in wide), wide
+    assert all("+domains 0x01 (1)" in ran.out for ran in shown[1:])

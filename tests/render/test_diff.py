@@ -1,5 +1,7 @@
 """A plan as a diff: a hunk for each holder, and signs that survive wherever it is pasted."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, file_hunk, hunk_lines, plan_diff, pool_hunk
 from reconciler.render.plan_text import plan_text
+from reconciler.render.table import Page
 from reconciler.render.text import Painter
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
@@ -196,3 +199,44 @@ def test_colours_only_add() -> None:
 def test_a_hunk_shows_what_it_is_given() -> None:
     """For whatever else has two states: its heading, its lines, its remarks."""
     assert list(hunk_lines(Hunk("guest a", ("+x", " y"), ("z",)))) == ["@@ guest a @@", "+x", " y", "    z"]
+
+
+MANY = config(list(range(0, 256, 3)), list(range(0, 256, 2)), [1, 3])
+LONG = Hunk(
+    f"guest payments-of-the-head-office  {uuid(1)} (rolled back by generation 3)",
+    config_hunk("", config([1], [2]), MANY).lines,
+    ("because whole adapters are cleared, since clearing domains would take queues that the host keeps for itself",),
+)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+@pytest.mark.parametrize(
+    "hunk", [LONG, pool_hunk("host pool", Matrix(ALL_IDS, MANY.domains), Matrix(ALL_IDS, ALL_IDS))]
+)
+def test_a_diff_fits_its_page(hunk: Hunk, columns: int) -> None:
+    """No line is wider, each piece has its sign, and no word is lost; where there is no width, nothing is divided."""
+    whole = diff_text("a", "b", [hunk])
+    text = diff_text("a", "b", [hunk], page=Page(columns))
+
+    assert max(map(len, text.splitlines())) <= columns < max(map(len, whole.splitlines()))
+    for sign in "+-":
+        shown, expected = (
+            [word for line in one.splitlines()[2:] if line[0] == sign for word in line[1:].split()]
+            for one in (text, whole)
+        )
+        assert shown == expected
+    assert sorted(re.findall(r"[\w-]+", text)) == sorted(re.findall(r"[\w-]+", whole))
+    assert diff_text("a", "b", [hunk], page=Page()) == whole
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_signs_survive_on_a_narrow_page(columns: int) -> None:
+    """Also those of the pieces of a line that was divided."""
+    text = diff_text("a", "b", [LONG], page=Page(columns))
+
+    html = MarkdownIt("commonmark").render(text)
+
+    assert "<li>" not in html
+    assert "<h" not in html
+    for line in text.splitlines():
+        assert line.strip() in html

@@ -316,7 +316,9 @@ def test_two_generations_are_compared_as_reviewed(most: int | None, *, colour: b
     """What the second wanted otherwise, holder by holder, with what is no queue below."""
     old, new = Wish(3, WANTED, plan_to(WANTED).pool), Wish(4, OTHER, plan_to(OTHER).pool)
 
-    text = wish_diff(old, new, Painter() if colour else plain, most=most, whole="reconcile history diff 3 4 -o wide")
+    text = wish_diff(
+        old, new, Page(paint=Painter() if colour else plain), most=most, whole="reconcile history diff 3 4 -o wide"
+    )
 
     assert_golden(f"history/diff-{most or 'whole'}{'-colour' if colour else ''}.txt", text)
     if most:
