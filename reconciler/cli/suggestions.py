@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
 from reconciler.cli.mistyped import meant_host, near_file
+from reconciler.manifests.files import STDIN
 from reconciler.model.similar import nearest
 
 ACTIONS: Final = ("--plan", "--apply", "--watch")
@@ -184,7 +185,7 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
         others = tuple(one for one in paths if one != path) or None
         if is_saved_plan(path):
             raise click.UsageError(_applying(context, path, words_of(context, {"paths"})))
-        if not os.path.exists(path) and _is_bare_name(path):
+        if path != STDIN and not os.path.exists(path) and _is_bare_name(path):
             missing = f"there is no file or directory {path}."
             raise click.UsageError(f"{missing} {_no_path(context, path, others)}".rstrip())
 
