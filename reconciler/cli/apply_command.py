@@ -45,7 +45,7 @@ from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout,
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, confirm_of, history_of
+from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, ends_of, history_of
 from reconciler.model.outcome import FleetCommit, Result
 from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
@@ -239,7 +239,7 @@ def _show_already(host: HostOptions, error: AppliedAlready, format: str) -> Exit
     found = error.standing
     say(str(error))
     if found.state is ApplyState.PENDING:
-        say(f"  next: {host.line(confirm_of(found.id))}    # keeps it")
+        say(*(f"  next: {host.line(one)}    # {what}" for one, what in ends_of(found.id)))
     if format == "json":
         state, boot_id = state_of(host)
         here = stands_here(host, found)

@@ -14,7 +14,7 @@ from reconciler.cli.open_host import say_whose_records
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
+from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here, ends_of
 from reconciler.model.errors import (
     BugError,
     BusyError,
@@ -29,7 +29,7 @@ from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
 from reconciler.transaction.apply_ids import IdTaken
-from reconciler.transaction.confirmation import NotPending
+from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
 from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.requests import FollowsManifests
@@ -123,7 +123,9 @@ def _show(error: ReconcileError, said: Said) -> None:
     say(f"{nearest(type(error), _HEADINGS)}: {error}")
     if error.remedy:
         say(f"  next: {error.remedy}")
-    if isinstance(error, Advised) and error.advice:
+    if isinstance(error, AwaitsConfirmation):
+        say(*(f"  next: {said.host.line(one)}    # {what}" for one, what in ends_of(error.generation)))
+    elif isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
     is_not_waiting = isinstance(error, NotPending) and said.host.simulate is None
     if said.context and (isinstance(error, NoSuchGeneration) or is_not_waiting):
@@ -298,6 +300,9 @@ def reason_of(error: Exception, here: Here) -> str:
             return f"{error}; run: {here.line(DOCTOR)}"
         case PermissionError():
             return f"{error}; the hook must run as root"
+        case AwaitsConfirmation():
+            keep, undo = (here.line(one) for one, _ in ends_of(error.generation))
+            return f"{error}; to undo it: {undo}; to keep it: {keep}"
         case Advised() if error.advice:
             return f"{error}; run: {here.line(error.advice)}"
         case _:

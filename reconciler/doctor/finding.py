@@ -1,6 +1,6 @@
 """What the doctor finds: a value for each thing that goes wrong in practice, and its text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from reconciler.model.codec import Codec
@@ -23,6 +23,7 @@ class Finding(NamedTuple):
         why: why it matters, one sentence.
         help: what to do, in words, or as a command of another tool.
         commands: commands of ours that help, in this order.
+        remarks: what each of these does, where there is a choice.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Finding(NamedTuple):
     why: str
     help: str
     commands: tuple[Command, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def error(id: str, what: str, why: str, help: str, *commands: Command) -> Finding:
@@ -71,12 +73,17 @@ def findings_text(
             *page.wrapped("", f"{one.severity}[{one.id}]: {one.what}", style=one.severity.value),
             *page.wrapped("  why:  ", one.why, 0),
             *_fix_lines(one.help, page),
-            *(f"  next: {here.line(command)}" for command in one.commands),
+            *(line for step in _steps(one, here) for line in page.with_remark(f"  next: {step}")),
             "",
         ]
     errors = sum(one.severity is Severity.ERROR for one in findings)
     lines.append(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
     return lines_text(lines)
+
+
+def _steps(one: Finding, here: Here) -> Iterator[str]:
+    ends = [*(f"    # {remark}" for remark in one.remarks), *[""] * len(one.commands)]
+    yield from (f"{here.line(command)}{end}" for command, end in zip(one.commands, ends, strict=False))
 
 
 def _fix_lines(help: str, page: Page) -> list[str]:
@@ -104,4 +111,6 @@ def findings_json(
 
 def finding_record(one: Finding, here: Here = NOWHERE) -> dict[str, Any]:
     """A finding as plain values; each command is one line for a shell, run where `here` leads to."""
-    return {**one._asdict(), "commands": [here.line(command) for command in one.commands]}
+    record = {**one._asdict(), "commands": [here.line(command) for command in one.commands]}
+    del record["remarks"]  # for people
+    return record

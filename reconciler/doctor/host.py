@@ -8,7 +8,7 @@ from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.persistence import configure_cards
 from reconciler.kernel.locks import AtWork
 from reconciler.machines.location import Elsewhere, Here, Location
-from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
+from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, ends_of, history_of
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed, ObservedMdev
@@ -194,9 +194,8 @@ def _awaited_finding(awaited: Awaited) -> Finding:
         str(awaited),
         "it is rolled back when its time is over, and no other apply begins before",
         "keep it, or undo it",
-        confirm_of(awaited.generation),
-        ROLLBACK,
-    )
+        *(command for command, _ in ends_of(awaited.generation)),
+    )._replace(remarks=tuple(what for _, what in ends_of(awaited.generation)))
 
 
 def left_findings(*, unfinished: bool, awaited: Awaited | None, differences: Sequence[str]) -> list[Finding]:

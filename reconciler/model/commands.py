@@ -122,6 +122,11 @@ def cancel_of(which: int | str) -> Command:
     return Command(("cancel", str(which)))
 
 
+def ends_of(which: int | str) -> tuple[tuple[Command, str], ...]:
+    """The commands that end the wait for a confirmation, and what each of them does."""
+    return (confirm_of(which), "keeps it"), (cancel_of(which), "rolls it back at once")
+
+
 def rollback_to(number: int) -> Command:
     """Rolls back to what generation `number` wanted."""
     return Command(("rollback", str(number)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.model.commands import ROLLBACK, cancel_of, confirm_of, history_of
+from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, Unconfirmed, interrupting
 from reconciler.model.printable import error_text
@@ -226,9 +226,8 @@ def refuse_pending(machine: OpenHost) -> None:
         name = History(machine.state).look(pending.generation).origin.id
         called = f"generation {pending.generation} ({name})" if name else f"generation {pending.generation}"
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
-        undo = machine.here.line(cancel_of(pending.generation))
         raise AwaitsConfirmation(
-            f"{called} waits to be confirmed for another {left:.0f} s; to undo it: {undo}",
+            f"{called} waits to be confirmed for another {left:.0f} s",
             confirm_of(pending.generation),
             pending.generation,
             left,

@@ -85,7 +85,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 LEADS = r"(?:next:|to undo it:|to keep it:|to do exactly this:|to see \w+:|Run:|run:|more:) +"
-COMMAND = re.compile(LEADS + r"(reconcile .*?)(?:    \(|$)", re.MULTILINE)
+COMMAND = re.compile(LEADS + r"(reconcile .*?)(?:    [(#]|$)", re.MULTILINE)
 
 
 def advised(told: str) -> list[str]:

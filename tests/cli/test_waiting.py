@@ -105,3 +105,27 @@ def test_who_answers_yes_gets_what_was_shown(command: Command, asking: AtTermina
 
     assert asking.ended() == 0
     assert command("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+@pytest.mark.parametrize(
+    "asked", [("apply", "--yes"), ("apply", "--yes", "--id", "mine"), ("rollback", "1", "--yes"), ("doctor",)]
+)
+def test_both_ends_of_a_wait_are_offered_with_what_they_do(
+    command: Command, monkeypatch: pytest.MonkeyPatch, width: str, asked: tuple[str, ...]
+) -> None:
+    """The one that keeps what waits, and the one that rolls it back at once; each does it from there."""
+    monkeypatch.setenv("COLUMNS", width)
+    where = ("--simulate", str(command.simulated_host))
+    assert command("apply", "--yes", "--confirm-within", "5m", "--id", "mine").code == 0
+
+    ran = command.bare(*asked, *(("-f", str(command.directory)) if asked[0] == "apply" else ()), *where)
+
+    lines = [line.strip() for line in (ran.out + ran.err).splitlines()]
+    number = "mine" if "mine" in asked else "1"
+    for verb, remark in (("confirm", "keeps it"), ("cancel", "rolls it back at once")):
+        step = f"next: reconcile {verb} {number} {' '.join(where)}"
+        assert f"{step}    # {remark}" in lines or f"# {remark}\n{step}" in "\n".join(lines)
+    assert sum(line.startswith("next: ") for line in lines) == 2
+    assert "to undo it" not in ran.err
+    assert command.bare("cancel", number, *where).code == 0
