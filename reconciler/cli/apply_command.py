@@ -16,6 +16,7 @@ from reconciler import (
     NoSuchGuest,
     NotApplicable,
     OfGeneration,
+    StalePlan,
     Terms,
     WantedSource,
     agreed_plan,
@@ -45,7 +46,7 @@ from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout,
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, ends_of, history_of
+from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, Command, ends_of, history_of
 from reconciler.model.outcome import FleetCommit, Result
 from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
@@ -107,21 +108,29 @@ def apply_command(
     """
     if fleet and not apply_id:
         raise click.UsageError(f"--fleet needs --id, by which the controller confirms and cancels: --id {fleet.id}")
-    terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
+    terms, planned_for = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout), host
     if planfile is None:
         source, whole = wanted_source(host), host.line(with_target_flags(PLAN_WIDE, targets))
         scope: Scope = targets or WHOLE
     else:
         if targets:
             raise click.UsageError("a saved plan says itself which guests it is about; leave --target and -l out")
-        source, saved, whole = _saved(host, planfile)
+        planned_for, saved = _saved(host, planfile)
         terms, scope = terms._replace(agreed=saved), _scope_of(saved)
+        targets = scope if isinstance(scope, Targets) else None
+        source, whole = wanted_source(planned_for), planned_for.line(with_target_flags(PLAN_WIDE, targets))
     if fleet:
         from reconciler.cli.verified_commit import verified
 
         source = verified(host, source, fleet)
     called = Called(apply_id or "", fleet)
-    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, called=called, scope=scope)
+    try:
+        return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, called=called, scope=scope)
+    except StalePlan as error:
+        if planfile is not None and error.advice == PLAN:  # another one in the same file, of the same manifests
+            anew = with_target_flags(PLAN.with_flags("--out", planfile), targets)
+            error.advice = Command((*anew.words, *planned_for.here.manifests))
+        raise
 
 
 class Called(NamedTuple):
@@ -294,8 +303,8 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged:
     return agreed("Apply this?", number, unchanged)
 
 
-def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan", str]:
-    """Where what a saved plan wants is read, what it says, and the command that shows all of it."""
+def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
+    """The host and the manifests of a saved plan, and what it says."""
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
     from reconciler.cli.suggestions import not_a_plan
@@ -324,10 +333,7 @@ def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan",
             f"{host.here.reading(('MANIFESTS',)).line(APPLY.with_flags(planfile))}"
         )
     recorded = "" if host.paths else saved.recorded
-    host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
-    scope = _scope_of(saved)
-    targets = scope if isinstance(scope, Targets) else None
-    return wanted_source(host), saved, host.line(with_target_flags(PLAN_WIDE, targets))
+    return host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded), saved
 
 
 def _show(made: Plan, format: str, whole: str) -> None:

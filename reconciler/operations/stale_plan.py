@@ -85,4 +85,4 @@ def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: Ope
 def stale_text(before: Basis, now: Basis) -> str:
     """What has changed between two bases, for people."""
     changed = [BASIS_WORDS[part] for part in Basis._fields if getattr(before, part) != getattr(now, part)]
-    return f"since the plan was made {' and '.join(changed)} changed"
+    return f"since the plan was made, {'this has' if len(changed) == 1 else 'these have'} changed: {', '.join(changed)}"

@@ -32,7 +32,7 @@ BASIS_WORDS: Final[Mapping[str, str]] = {
     "manifests": "the manifests",
     "masks": "the host's masks",
     "mdevs": "the mediated devices",
-    "hardware": "the cards, queues or what the LPAR has",
+    "hardware": "the hardware (cards, queues, or what the LPAR has)",
     "kernel": "the kernel",
     "inventory": "what was applied last",
     "files": "the files of mdevctl or chzdev",

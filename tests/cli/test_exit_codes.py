@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -101,11 +102,38 @@ def test_5_where_a_saved_plan_is_stale(command: Command, tmp_path: Path) -> None
 
     stale = command.bare("apply", saved, "--yes", "--allow-disruption", *simulate)
     assert stale.code == 5
-    assert "the manifests changed" in stale.err
+    assert "stale: since the plan was made, this has changed: the manifests" in stale.err
 
     edit(command, "guests.yaml", "domains: [4]", "domains: [4, 0xab]")
     assert command.bare("apply", saved, "--yes", *simulate).code == 0
     assert command.bare("apply", saved, "--yes", *simulate).code == 5
+
+
+@pytest.mark.parametrize("chosen", [(), ("--target", "guest1")], ids=["whole", "target"])
+@pytest.mark.parametrize("changes", ["manifests", "manifests and hardware"])
+def test_a_stale_plan_leads_to_another_one_in_the_same_file(
+    command: Command, tmp_path: Path, chosen: tuple[str, ...], changes: str
+) -> None:
+    """Of the same manifests and guests, so that the apply that was refused can be repeated as it was."""
+    saved = str(tmp_path / "plan.json")
+    assert command("plan", "--out", saved, *chosen).code == 0
+    simulate = ["--simulate", str(command.simulated_host)]
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
+    if "hardware" in changes:
+        assert command.bare("simulate", "unplug", "4", *simulate).code == 0
+
+    stale = command.bare("apply", saved, "--yes", *simulate)
+
+    said = " ".join(stale.err.split())
+    if "hardware" in changes:
+        what = "these have changed: the manifests, the hardware (cards, queues, or what the LPAR has)"
+    else:
+        what = "this has changed: the manifests"
+    assert f"stale: since the plan was made, {what} next: " in said
+    (line,) = [one.removeprefix("  next: ") for one in stale.err.splitlines() if one.startswith("  next: ")]
+    assert command.bare(*shlex.split(line)[1:]).code == 0
+    assert command.bare("apply", saved, "--yes", *simulate).code == 0
+    assert json.loads(Path(saved).read_text(encoding="utf-8"))["targets"] == (["guest1"] if chosen else None)
 
 
 def test_6_where_the_kernel_refuses(command: Command) -> None:
