@@ -106,7 +106,7 @@ def _ended_before(state: StateDirectory, number: int, recovered: tuple[Recovered
         return Cancellation(Cancelled.WITHOUT_EFFECT, number, recovered)
     text = f"generation {number} does not wait to be confirmed: it stays"
     newest = history.newest()
-    if newest and newest.number != number:  # to go back before it would undo those, too
+    if newest and newest.number != number:  # to roll back to before it would undo those, too
         raise CannotCancel(f"{text}, and later generations came after it", HISTORY)
     raise CannotCancel(f"{text}; to undo it, roll back", rollback_to(before.number) if before else ROLLBACK)
 
