@@ -307,6 +307,7 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
     """The host and the manifests of a saved plan, and what it says."""
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
+    from reconciler.cli.given_files import not_a_saved_plan
     from reconciler.cli.suggestions import not_a_plan
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
@@ -323,6 +324,8 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
             raise
         raise click.UsageError(f"there is no file {planfile}. {meant}") from error
     except (BadPlanFile, IsADirectoryError) as error:
+        if refused := not_a_saved_plan(planfile, host.here):
+            raise refused from error
         is_named_so = os.path.isdir(planfile) or planfile.lower().endswith((".yaml", ".yml"))
         if not is_named_so and not is_ours(planfile):
             raise

@@ -213,11 +213,12 @@ def by_record(options: HostOptions, file: str, *, but_waiting: bool = False) -> 
     Raises:
         InvalidManifests: they are of another host, and it was not chosen with ``--host``.
     """
-    from reconciler import RecordedHost, read_host_record
+    from reconciler import RecordedHost
     from reconciler.cli.apply_progress import show_left
+    from reconciler.cli.given_files import read_record
     from reconciler.render.text import moment
 
-    record = read_host_record(file)
+    record = read_record(file)
     recorded = RecordedHost(record, Here(record.options, options.here.manifests))
     wanted = manifests_source(options).read(recorded)
     if options.host is None and _is_named(record):

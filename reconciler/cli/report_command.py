@@ -323,13 +323,13 @@ def _record_text(file: str, record: "HostRecord") -> str:
 
 def _recorded(asked: _Asked, file: str) -> "Report":
     """The host that `file` records: compared with manifests where some are named, else as it was found."""
-    from reconciler import read_host_record
+    from reconciler.cli.given_files import read_record
 
     if asked.host.paths or asked.host.host:
         made, compared, read_from = _by_record(asked, file)
         show_problems(made.problems)
         return _status(asked, status_of(made, compared), [str(one) for one in made.unread], read_from)
-    record = read_host_record(file)
+    record = read_record(file)
     known = [Known(name, uuid, None, GuestState.UNKNOWN) for uuid, (name, _) in record.applied.guests.items()]
     compared = ComparedWith(Source.HOST, "nothing", because=("no manifests were named with -f",))
     status = host_status(record.host, record.observed, compared, known)
@@ -337,12 +337,18 @@ def _recorded(asked: _Asked, file: str) -> "Report":
 
 
 def _saved(asked: _Asked, planfile: str) -> "Report":
-    from reconciler.render.plan_json import load_plan
+    from reconciler.cli.given_files import not_a_saved_plan
+    from reconciler.render.plan_json import BadPlanFile, load_plan
     from reconciler.render.reports import recorded_report
 
     if os.path.isdir(planfile):
         raise click.UsageError(f"{planfile} is no saved plan; manifests are named with -f")
-    saved = load_plan(planfile)
+    try:
+        saved = load_plan(planfile)
+    except BadPlanFile as error:
+        if refused := not_a_saved_plan(planfile, asked.host.here):
+            raise refused from error
+        raise
     facts = [("Fingerprint", str(saved.record["fingerprint"])[:16])]
     names = asked.names(saved.host)
     made = recorded_report(saved.record, "before and after this saved plan", names, asked.selector, facts=facts)

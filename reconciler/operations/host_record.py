@@ -47,6 +47,9 @@ _VERSION: Final = 1
 _Value = TypeVar("_Value")
 
 
+_RECORDS: Final = OBSERVE.with_flags("--out", "host.json")
+
+
 class BadHostRecord(Advised, InputError):
     """The file is no record of a host, or not as it was written; the text says which field and why."""
 
@@ -240,7 +243,7 @@ def read_host_record(file: str | os.PathLike[str]) -> HostRecord:
                 content = stream.read(LARGEST_RECORD + 1)
         return parse_record(content)
     except BadRecord as error:
-        raise BadHostRecord(f"{name} is no record of a host, or is damaged: {error}", OBSERVE) from error
+        raise BadHostRecord(f"{name} is no record of a host, or is damaged: {error}", _RECORDS) from error
 
 
 def _digest_of(record: HostRecord) -> str:

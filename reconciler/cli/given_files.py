@@ -1,0 +1,101 @@
+"""What a file is that was given where another kind was expected: a record of a host, a saved plan, a simulated host."""
+
+import json
+import os
+import re
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.command_lines import changed_line
+from reconciler.cli.tree import Refused
+from reconciler.manifests.files import is_ours
+from reconciler.model.commands import APPLY, OBSERVE, PLAN, Here
+
+if TYPE_CHECKING:
+    from reconciler import HostRecord
+
+_MOST: Final = 64 << 20
+"""In bytes: of a larger file it is not known what it is."""
+
+_SIMULATED: Final = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?SimulatedHost\b", re.MULTILINE)
+
+
+class Given(StrEnum):
+    """What there is in a file."""
+
+    RECORD = "the record of a host, which 'reconcile observe' has made"
+    PLAN = "a saved plan"
+    SIMULATED = "the description of a simulated host"
+
+
+def given_in(file: str) -> Given | None:
+    """What `file` is; None where that is not known, or it cannot be read."""
+    with suppress(OSError, ValueError, RecursionError):
+        if not os.path.isfile(file) or os.path.getsize(file) > _MOST:
+            return None
+        if is_ours(file):
+            with open(file, "rb") as stream:
+                return Given.SIMULATED if _SIMULATED.search(stream.read(_MOST)) else None
+        with open(file, "rb") as stream:
+            found = json.loads(stream.read(_MOST))
+        if isinstance(found, dict) and found.keys() >= {"formatVersion", "basis", "contentDigest"}:
+            if found.keys() >= {"observed", "left"}:
+                return Given.RECORD
+            return Given.PLAN if found.keys() >= {"fingerprint", "steps"} else None
+    return None
+
+
+def not_a_saved_plan(file: str, here: Here) -> Refused | None:
+    """How to go on where `file`, given as a saved plan, is something else of ours; None where it is not.
+
+    `here` has the manifests that were named.
+    """
+    found, context = given_in(file), click.get_current_context()
+    if found is Given.RECORD and context.info_name == "report":
+        next_ = f"{changed_line(context, planfile=None, observed=file)}    # shows that host"
+    elif found is Given.RECORD:
+        next_ = f"{here._replace(machine=()).line(PLAN.with_flags('--observed', file))}    # plans for that host"
+    elif found is Given.SIMULATED:
+        next_ = f"{changed_line(context, planfile=None, simulate_file=file)}    # on that host"
+    else:
+        return None
+    return Refused(f"{file} is {found}, not a saved plan", next_)
+
+
+def read_record(file: str) -> "HostRecord":
+    """The record of a host in `file`; ``-`` stands for standard input.
+
+    Raises:
+        Refused: it is something else of ours.
+        BadHostRecord: it is none; names file and field.
+        OSError: it cannot be read.
+    """
+    from reconciler import BadHostRecord, read_host_record
+
+    try:
+        return read_host_record(file)
+    except BadHostRecord as error:
+        if refused := _not_a_record(file):
+            raise refused from error
+        raise
+
+
+def _not_a_record(file: str) -> Refused | None:
+    found, context = given_in(file), click.get_current_context()
+    if found is Given.SIMULATED:
+        recorded = Here(("--simulate", file)).line(OBSERVE.with_flags("--out", f"{os.path.splitext(file)[0]}.json"))
+        return Refused(
+            f"{file} is {found}, not the record of one",
+            f"{changed_line(context, observed=None, simulate_file=file)}    # for that host",
+            f"{recorded}    # records it",
+        )
+    if found is Given.PLAN:
+        is_report = context.info_name == "report"
+        line = changed_line(context, observed=None, planfile=file) if is_report else str(APPLY.with_flags(file))
+        return Refused(
+            f"{file} is {found}, not the record of a host", f"{line}    # {'shows' if is_report else 'applies'} it"
+        )
+    return None
