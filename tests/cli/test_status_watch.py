@@ -128,7 +128,7 @@ def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.C
     write_last_good(state, LastGood(Desired(host, guests, "d"), ""))
     where = ["--sysfs", with_ap_bus(tmp_path), "--state-dir", str(state.path), "--reason", "hand work"]
     assert run(["suspend", "payment", *where]) == 64
-    assert "there are: payments" in capsys.readouterr().err
+    assert "Did you mean 'payments'? There are: payments" in capsys.readouterr().err
     assert run(["suspend", "payments", "--for", "2d", *where]) == 0
 
 
