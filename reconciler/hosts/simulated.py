@@ -11,7 +11,7 @@ from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.own_files import try_flock, wait_for_flock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.manifests.schema import Forms, Unclear, kind_of
+from reconciler.manifests.schema import API_VERSION, Forms, Unclear, kind_of
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.commands import RESET
@@ -214,11 +214,12 @@ def _no_description(file: Path, error: OSError) -> UnreadableHost:
 def _description(content: bytes, file: Path) -> Document:
     text = content.decode("utf-8", "replace")
     documents, problems = read_documents(text, str(file))
-    found, forms = [], Forms()
+    found, forms, is_broken, is_meant = [], Forms(), bool(problems), False
     for document in documents:
         kind, data = kind_of(document.data, document.position, forms), document.data
         if isinstance(kind, Unclear):
             problems += kind.problems
+            is_meant = is_meant or "SimulatedHost" in kind.kinds
             if kind.kinds == ("SimulatedHost",):
                 data, kind = kind.corrected(data, "SimulatedHost"), "SimulatedHost"
         if kind == "SimulatedHost":
@@ -227,6 +228,8 @@ def _description(content: bytes, file: Path) -> Document:
                 from reconciler.manifests.form_problems import form_problems  # only to explain
 
                 problems += form_problems("SimulatedHost", data, document.position)
+    if not (is_broken or is_meant or found):  # then nothing else that is wrong with it matters
+        problems = [_not_one(0, file)]
     if not problems and len(found) != 1:
         problems = [_not_one(len(found), file)]
     if problems:
@@ -247,8 +250,11 @@ def _not_one(count: int, file: Path) -> Problem:
     return Problem(
         "not-one-simulated-host",
         Severity.ERROR,
-        f"{file} has {count} documents of kind SimulatedHost instead of one",
-        help="Run 'reconcile schema simulated-host' to see what such a document looks like.",
+        f"{file} has {count} documents of kind SimulatedHost instead of one"
+        if count
+        else f"{file} does not describe a simulated host",
+        help=f"Such a file begins with apiVersion: {API_VERSION} and kind: SimulatedHost. "
+        "Run 'reconcile explain simulated-host' to see what it looks like.",
     )
 
 

@@ -88,6 +88,43 @@ def test_it_is_said_what_was_given(
             assert command.bare(*shlex.split(line)[1:]).code == 0
 
 
+@pytest.mark.parametrize("words", [("status",), ("plan",), ("matrix",), ("simulate",), ("doctor",)])
+@pytest.mark.parametrize("file", ["host.json", "plan.json", "guests.yaml", "host.yaml", "pod.yaml", "empty"])
+def test_a_simulated_host_is_expected_behind_its_option(command: Command, words: tuple[str, ...], file: str) -> None:
+    """Whatever else is given: it is no manifest, and is not measured by what a manifest begins with."""
+    Path("pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", encoding="utf-8")
+    Path("empty").write_text("", encoding="utf-8")
+
+    ran = command.bare(*words, "--simulate", file)
+
+    said = " ".join(ran.err.replace("= help:", "").split())
+    assert (ran.code, ran.out) == (3, "")
+    assert f"error[not-one-simulated-host]: {file} does not describe a simulated host" in said
+    assert "begins with apiVersion: reconciler/v1 and kind: SimulatedHost." in said
+    assert said.endswith(" 1 error")
+    assert "Guest" not in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("kind: SimulatedHost", "kind: SimulatdHost", "Did you mean 'SimulatedHost'?"),
+        ("kind: SimulatedHost\n", "", "Write kind: SimulatedHost"),
+        ("apiVersion: reconciler/v1", "apiVersion: v1", "Write apiVersion: reconciler/v1"),
+        ("spec:", "spec: [", "error[yaml-syntax]"),
+    ],
+)
+def test_what_was_meant_as_one_is_corrected(command: Command, old: str, new: str, problem: str) -> None:
+    """By its place in the file, as before."""
+    text = command.simulated_host.read_text(encoding="utf-8")
+    command.simulated_host.write_text(text.replace(old, new), encoding="utf-8")
+
+    ran = command.bare("plan", *WHERE)
+
+    assert problem in " ".join(ran.err.replace("= help:", "").split())
+    assert "--> simulated-host.yaml:" in ran.err
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"formatVersion": 1}', "a: b\n", "kind: Pod\n", "{" * 9999])
 def test_of_any_other_file_it_is_said_that_it_is_none(command: Command, content: str) -> None:
     """With the whole command that writes one."""
