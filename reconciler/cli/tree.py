@@ -64,6 +64,8 @@ class Plain(click.Command):
             click.UsageError: there is a word too many, or an option that it lacks; it says what to run instead.
         """
         said = list(args)
+        if not ctx.resilient_parsing and (refused := _without_value(ctx, said)):
+            raise refused
         accepted, ctx.allow_extra_args = ctx.allow_extra_args, True
         try:
             rest = super().parse_args(ctx, args)
@@ -81,6 +83,18 @@ class Plain(click.Command):
 
             raise click.UsageError(f"'{ctx.args[0]}' has no place here. {without_place(ctx)}", ctx)
         return rest
+
+
+def _without_value(context: click.Context, words: Sequence[str]) -> Refused | None:
+    """That an option has another one as its value, where that is so; it takes a while to say what to run instead."""
+    names = {name for one in context.command.params for name in (*one.opts, *one.secondary_opts) if name[:1] == "-"}
+    names |= {*context.help_option_names}
+    # Most often no option follows another one.
+    if not any(word in names and {*words[at + 1 : at + 2]} <= names for at, word in enumerate(words)):
+        return None
+    from reconciler.cli.missing_values import without_value
+
+    return without_value(context, words)
 
 
 class Group(click.Group):
