@@ -322,7 +322,9 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
             return 0.0
         # A bare number is seconds for one program and minutes for another: never guessed where a rollback hangs on it.
         if re.fullmatch(r"(?a)0*[1-9]\d{0,5}", text):
-            self.fail(f"{text!r} has no unit; write {text}m for minutes or {text}s for seconds", param, ctx)
+            self.fail(
+                f"{text!r} has no unit; write {text}h for hours, {text}m for minutes or {text}s for seconds", param, ctx
+            )
         found = re.fullmatch(_PARTS, text)
         if found is None or not text:
             self.fail(

@@ -505,7 +505,7 @@ def test_a_duration_without_a_unit_is_refused(command: Command, words: tuple[str
     ran = command(*words, "5")
 
     assert ran.code == 64
-    assert ran.err.splitlines()[-1].endswith("'5' has no unit; write 5m for minutes or 5s for seconds")
+    assert ran.err.splitlines()[-1].endswith("'5' has no unit; write 5h for hours, 5m for minutes or 5s for seconds")
 
 
 @pytest.mark.parametrize(
