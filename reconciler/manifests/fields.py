@@ -111,8 +111,13 @@ def find_field(kinds: Iterable[Field], words: str) -> Field:
 
 
 def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[str, ...]:
-    """What is spelt alike beside it; else what ends alike, is called so, or is spelt alike anywhere."""
+    """What is spelt alike beside it; else what ends alike, is called so, or is spelt alike anywhere.
+
+    What is below `parent` comes first, then what is of a guest, which is asked for most often.
+    """
     every = {one.name: one for kind in kinds for one in kind.every()}
+    above = f"{parent.name}." if parent else ""
+    nearby = sorted(every, key=lambda name: (not name.startswith(above), not name.startswith("guest.")))
     wrong, *rest = words.split(".")[len(parent.path) if parent else 0 :]
     beside = _alike(wrong, parent.fields if parent else kinds)
     wholly = [name for name in (".".join((one, *rest)) for one in beside) if name in every]
@@ -120,8 +125,8 @@ def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[s
     found = (
         wholly
         or beside
-        or [name for name in every if name.lower().endswith(f".{words.lower()}")]
-        or [name for name, one in every.items() if one.path[-1].lower() == last]
+        or [name for name in nearby if name.lower().endswith(f".{words.lower()}")]
+        or [name for name in nearby if every[name].path[-1].lower() == last]
         or _alike(last, every.values())
     )
     return tuple(found[:_MOST_NEAR])

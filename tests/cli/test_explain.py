@@ -133,9 +133,12 @@ def test_the_package_has_the_pages_that_explain_ids() -> None:
     ("word", "said"),
     [
         ("guest.spec.domain", "guest.spec has no field 'domain'. Did you mean: reconcile explain guest.spec.domains"),
+        ("guest.domains", "Did you mean: reconcile explain guest.spec.domains\n"),
+        ("host.domains", "Did you mean: reconcile explain host.spec.pool.domains\n"),
+        ("adapters", "Did you mean: reconcile explain guest.spec.adapters\n"),
         ("gest.spec", "no kind of document is called 'gest'. Did you mean: reconcile explain guest.spec"),
         ("leadng-zero", "no problem has the id 'leadng-zero'. Did you mean: reconcile explain leading-zero"),
-        ("domains", "Fields like it: host.spec.pool.domains, host.spec.keep.domains, guest.spec.domains, "),
+        ("domains", "Fields like it: guest.spec.domains, host.spec.pool.domains, host.spec.keep.domains, "),
         ("keep", "no kind of document is called 'keep'. Did you mean: reconcile explain host.spec.keep"),
         ("xyzzy", "there are host, guest, machine, simulated-host, plan. Run: reconcile explain"),
         ("guest.spec.uuid.x", "guest.spec.uuid has no field 'x'; it has none. Run: reconcile explain guest.spec.uuid"),
