@@ -163,7 +163,9 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
         # It was accepted for the run that made the plan, and has to be for the one that applies it.
         flags = [ACCEPT_MACHINE] if any(one.id == WRONG_MACHINE for one in made.problems) else []
         # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
-        if elsewhere:
+        if not made.changes:
+            say(f"saved: {file}; an apply of it changes nothing")
+        elif elsewhere:
             copied = os.path.join(os.curdir, name) if (name := os.path.basename(file)).startswith("-") else name
             line = here.reading(("MANIFESTS",)).line(APPLY.with_flags(copied, *flags))
             say(*_on_the_host(made, host, file, line))

@@ -88,6 +88,17 @@ def test_it_is_said_what_was_given(
             assert command.bare(*shlex.split(line)[1:]).code == 0
 
 
+@pytest.mark.parametrize("format", ["text", "wide", "markdown", "json", "diff"])
+def test_an_empty_plan_that_is_saved_leads_to_no_apply(command: Command, format: str) -> None:
+    """As there is nothing to do; it is written all the same, for a program that expects the file."""
+    assert command("apply", "--yes").code == 0
+
+    ran = command.bare("plan", "-o", format, "--out", "empty.json", *WHERE)
+
+    assert (ran.code, Path("empty.json").exists()) == (0, True)
+    assert ran.err.endswith("saved: empty.json; an apply of it changes nothing\n")
+
+
 @pytest.mark.parametrize("words", [("status",), ("plan",), ("matrix",), ("simulate",), ("doctor",)])
 @pytest.mark.parametrize("file", ["host.json", "plan.json", "guests.yaml", "host.yaml", "pod.yaml", "empty"])
 def test_a_simulated_host_is_expected_behind_its_option(command: Command, words: tuple[str, ...], file: str) -> None:
