@@ -102,7 +102,7 @@ def run_confirm(host: HostOptions, which: int | str | None, extend: float | None
             if not Confirmations(machine.state).pending():
                 raise
             say(f"error: {error}")
-            _show_waiting(host, confirm_of, "keeps that one")
+            show_waiting(host, confirm_of, "keeps that one")
             return exit_code_of(NoSuchGeneration)
         for one in recover(machine):
             _show_but_for(number, one, host)
@@ -157,7 +157,7 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
             say(f"nothing to cancel: generation {number} had nothing to do")
         case Cancelled.BLOCKED:
             say(f"blocked: no apply with the id {which} has begun, and each that comes with it is refused")
-            _show_waiting(host, cancel_of, "if that one was meant")
+            show_waiting(host, cancel_of, "if that one was meant")
     return Exit.DONE
 
 
@@ -170,7 +170,7 @@ def _show_suspended(host: HostOptions, number: int) -> None:
             note(f"it changed {name}, which is suspended by {one.by} {one.until_text}: {one.reason}", lead="")
 
 
-def _show_waiting(host: HostOptions, command: Callable[[int | str], Command], remark: str) -> None:
+def show_waiting(host: HostOptions, command: Callable[[int | str], Command], remark: str) -> None:
     """Say which apply waits, where one does and another id was named, with the `command` for it."""
     if pending := Confirmations(state_of(host)[0]).pending():
         name = History(state_of(host)[0]).get(pending.generation).origin.id

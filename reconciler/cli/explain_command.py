@@ -27,10 +27,10 @@ _EXPLAIN: Final = "reconcile explain"
 @command("explain")
 @click.argument("field", required=False, shell_complete=completes("fields"))
 def explain_command(field: str | None) -> Exit:
-    """Show what a field of a manifest means, or the id of a problem; without FIELD list the kinds of document.
+    """Show what a field of a manifest means, an id or a state; without FIELD list the kinds of document.
 
-    FIELD is a kind with the names of the fields below it, each after a dot; or the id in the brackets of an error,
-    a warning, or a finding of the doctor.
+    FIELD is a kind with the names of the fields below it, each after a dot; the id in the brackets of an error,
+    a warning, or a finding of the doctor; or a state that 'reconcile status' shows, such as pending.
 
     \b
     For example:

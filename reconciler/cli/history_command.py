@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json, stands_here
 from reconciler.cli.command_lines import again
+from reconciler.cli.confirm_command import show_waiting
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
@@ -179,6 +180,7 @@ def _show_state(host: HostOptions, format: str, which: int | str | None) -> None
         return
     if which is None and not found.generation:
         result("no apply here was a part of a commit to several hosts\n")
+        show_waiting(host, confirm_of, "keeps it")
         return
     number = f"generation {found.generation}" if found.generation else ""
     name = f"{found.id} ({number})" if found.id and number else found.id or number

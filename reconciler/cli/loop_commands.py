@@ -142,7 +142,7 @@ def _starts_again(state: StateDirectory) -> str:
 
 _SUSPENSIONS_SECONDS = 60.0
 _MOST_NAMES = 20
-_NO_REASON = "--reason has to say why, since others are shown it; for example --reason 'key ceremony, ask Kim'"
+_NO_REASON = "--reason has to say why, since others are shown it"
 
 
 @command("suspend")
@@ -150,7 +150,7 @@ _NO_REASON = "--reason has to say why, since others are shown it; for example --
 @click.option("--reason", default="", metavar="TEXT", help="The reason, which others are shown. It has to be given.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For this long; left out: until resumed.")
 @label_option("Also the guests that have this label now; their names are recorded and printed.")
-@click.option("--replace", "may_shorten", is_flag=True, help="Also where a suspension ends earlier by that.")
+@click.option("--replace", "may_shorten", is_flag=True, help="Replace a suspension also by one that ends earlier.")
 @host_options
 def suspend_command(
     guests: tuple[str, ...],
@@ -163,10 +163,12 @@ def suspend_command(
     """Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.
 
     Others are shown by which user, until when and why. 'reconcile resume' ends it before its time.
-    A later suspension of the same guest, or of the host, replaces the earlier one.
+    A later suspension of the same guest, or of the host, replaces the earlier one; one that ends before that needs
+    --replace.
     """
     if not reason.strip():
-        raise click.UsageError(_NO_REASON)
+        line = changed_line(click.get_current_context(), reason="key ceremony, ask Kim")
+        raise Refused(_NO_REASON, f"{line}    # for example")
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")

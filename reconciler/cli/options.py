@@ -387,7 +387,7 @@ class OneApply(ApplyId):
             return super().convert(value, param, ctx)
         number = int(text) if len(text) < _MOST_DIGITS else 0
         if not number:
-            self.fail(f"{text!r} is no number of a generation", param, ctx)
+            self.fail(f"{text!r} is no number of a generation: they begin with 1.", param, ctx)
         return number
 
 

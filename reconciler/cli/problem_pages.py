@@ -1,4 +1,4 @@
-"""What is behind the id of a problem or a finding, from the pages of the documentation that explain each.
+"""What is behind the id of a problem, a finding or a state, from the pages of the documentation that explain each.
 
 The pages stand in ``docs/``, where people read them, and travel in the package. So what the terminal says and what the
 pages say is one text.
@@ -15,6 +15,10 @@ _FOLDERS: Final = (os.path.join(_PACKAGE, "docs"), os.path.join(os.path.dirname(
 """An installed package has the pages inside, a source tree beside it."""
 
 _PAGES: Final = (("problems.md", "problem"), ("doctor.md", "finding of the doctor"))
+_STATES: Final = ("operations.md", {"STATE": "state of a guest", "condition": "condition of a host"})
+"""A table for each kind, whose first column has the ids behind a heading."""
+
+_ROW: Final = re.compile(r"\| `([a-z-]+)` \| (.*) \|")
 _ENTRY: Final = re.compile(r"^### (\S+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _IN_BRACKETS: Final = re.compile(r"(?:(?:error|warning|note)?\[)?([a-z0-9.-]+)\]?")
 _AS_IT_IS: Final = ("|", "    ")
@@ -38,6 +42,23 @@ def explanations() -> Iterator[Explanation]:
     for name, kind in _PAGES:
         for found in _ENTRY.finditer(_page(name)):
             yield Explanation(found[1], kind, found[2].strip("\n"))
+    yield from _states()
+
+
+def _states() -> Iterator[Explanation]:
+    """The rows of the tables of states: what each means, and what to do about it where that is a column."""
+    name, kinds = _STATES
+    kind, heading = "", [""]
+    for line in _page(name).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] in kinds:
+            kind, heading = kinds[cells[0]], cells
+        elif not line.startswith("|"):
+            kind = ""
+        elif kind and (row := _ROW.fullmatch(line)):
+            means, *more = row[2].split(" | ")
+            text = [f"{means[0].upper()}{means[1:]}.", *(f"{heading[2].capitalize()}: {one}." for one in more)]
+            yield Explanation(row[1], kind, "\n\n".join(text))
 
 
 def id_in(word: str) -> str:

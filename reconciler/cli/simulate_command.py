@@ -4,6 +4,7 @@ Mounted it is a file system until it is ended, and serves requests of other comm
 """
 
 import gc
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -60,7 +61,11 @@ there, and requests given meanwhile reach it.
 def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOptions) -> Exit:
     """Show or change a simulated host; see `_HELP`."""
     if host.simulate is None:
-        raise click.UsageError("say which simulated host: --simulate FILE")
+        what = "say which simulated host: --simulate FILE"
+        if request and os.path.isfile(request[0]):
+            context = click.get_current_context()
+            raise Refused(what, changed_line(context, simulate_file=request[0], request=request[1:] or None))
+        raise click.UsageError(what)
     file = Path(host.simulate)
     if mount is not None:
         return _mount(file, request, mount)

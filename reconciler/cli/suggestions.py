@@ -48,6 +48,7 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("--force", "-force"), ("--yes",)),
     **dict.fromkeys(("-v", "--verbose"), ()),
     "-V": ("--version",),
+    "--to": (),  # a generation is a word of its own
     **dict.fromkeys(("--json", "-json"), ("-o", "json")),
     "--format": ("-o",),
     **dict.fromkeys(("-o", "--output"), ("--out",)),  # of observe, which has one format only

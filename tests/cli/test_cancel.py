@@ -143,6 +143,17 @@ def test_who_mistypes_an_id_learns_which_apply_waits(command: Command, word: str
     assert next_of(command("confirm"))[0] == "history"
 
 
+def test_the_state_of_nothing_in_particular_names_the_apply_that_waits(command: Command) -> None:
+    """None was a part of a commit to several hosts; the seconds of this one run."""
+    command("apply", "--yes", "--id", "deploy-42", "--confirm-within", "90s")
+
+    ran = command("history", "state")
+
+    assert "generation 1 (deploy-42) waits to be confirmed\n" in ran.err
+    assert command(*next_of(ran)).code == 0
+    assert command("history", "state").err == ""
+
+
 def test_an_old_generation_is_undone_by_no_printed_command(command: Command) -> None:
     """It would undo those that came after it, too."""
     for adapters in ("[6]", "[5]"):

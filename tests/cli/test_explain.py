@@ -11,6 +11,8 @@ import yaml
 from reconciler.cli.explain_command import KINDS, field_lines, read_kinds
 from reconciler.cli.main import run
 from reconciler.cli.problem_pages import explanation_lines, explanations
+from reconciler.planning.status import GuestState
+from reconciler.watch.report import Condition
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,15 +101,25 @@ IDS = [one.id for one in explanations()]
 
 
 def test_every_id_that_is_printed_is_explained_on_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    """Those of problems and of findings, with the words of the pages but not their marks."""
+    """Those of problems, of findings and of states, with the words of the pages but not their marks."""
     assert len(IDS) > 150
     for one in explanations():
         first, *lines = explanation_lines(one, 80)
         assert first == f"{one.id}: {one.kind}"
-        assert len("".join(lines)) > 40
+        assert len("".join(lines)) > 25
         assert [line for line in lines if len(line) > 80 or line.count("](") or "*Fix" in line] == []
     assert explained(capsys, "leading-zero").endswith("\n\n  Fix: write `10`, or `0x10`.\n")
     assert "* manifests, folders and links: at most 50,000, what is" in explained(capsys, "too-much")
+
+
+@pytest.mark.parametrize("state", [*GuestState, *Condition])
+def test_every_state_that_is_shown_is_explained(state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the words of the documentation; a word that is a problem, too, has both."""
+    out = explained(capsys, state)
+
+    kind = "state of a guest" if state in list(GuestState) else "condition of a host"
+    assert f"{state}: {kind}\n\n  " in out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("word", ["leading-zero", "error[leading-zero]", "[leading-zero]", "leading-zero]"])
@@ -125,7 +137,7 @@ def test_the_package_has_the_pages_that_explain_ids() -> None:
     """Where they are looked for, beside the schemas."""
     included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
 
-    for name in ("problems.md", "doctor.md"):
+    for name in ("problems.md", "doctor.md", "operations.md"):
         assert included["force-include"][f"docs/{name}"] == f"reconciler/docs/{name}"
 
 

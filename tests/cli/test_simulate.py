@@ -51,6 +51,19 @@ def test_a_device_that_is_no_guests_keeps_its_uuid(command: Command) -> None:
     assert simulate(command, "start", OTHER) == (64, f"{OTHER}: it has no device on the simulated host")
 
 
+@pytest.mark.parametrize("request_words", [(), ("start", "guest1")])
+def test_a_simulated_host_that_is_given_as_a_word_gets_the_command(
+    command: Command, request_words: tuple[str, ...]
+) -> None:
+    """It is named by an option, as everywhere."""
+    ran = command.bare("simulate", str(command.simulated_host), *request_words)
+
+    assert ran.code == 64
+    line = ran.err.rpartition("  next: ")[2]
+    assert command.bare(*shlex.split(line)[1:]).code in (0, 64)
+    assert shlex.split(line)[1:] == ["simulate", "--simulate", str(command.simulated_host), *request_words]
+
+
 def test_guests_and_cards_are_shown_by_name(command: Command) -> None:
     """A card with its type and mode, in the words of a request; a guest before its uuid."""
     command("apply", "--yes")

@@ -111,6 +111,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
         (("--plan", "--dry-run", "-f", "three-guests"), "reconcile plan -f three-guests"),
         (("--apply", "-auto-approve"), "reconcile apply --yes"),
+        (("rollback", "--to", "1"), "reconcile rollback 1"),
         (("--apply", "--force"), "reconcile apply --yes"),
         (("--plan", "-v"), "reconcile plan"),
         (("status", "--verbose"), "reconcile status"),

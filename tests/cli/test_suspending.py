@@ -152,6 +152,16 @@ def test_who_suspends_learns_of_an_apply_that_waits(command: Command) -> None:
     assert ": key ceremony\n" in cancelled.err
 
 
+def test_without_a_reason_the_command_is_printed_with_one(command: Command) -> None:
+    """Which can be run as it stands."""
+    ran = on_host(command, "suspend", "guest3")
+
+    assert ran.code == 64
+    assert "--reason has to say why" in ran.err
+    (line,) = offered(ran)
+    assert command.bare(*line).out == "guest guest3: suspended until it is resumed\n"
+
+
 def test_who_resumes_is_shown_whose_suspension_ends(command: Command) -> None:
     """It may be another person's."""
     assert ": key ceremony\n" in on_host(command, "resume", "guest1").err
