@@ -11,6 +11,7 @@ from reconciler.model.commands import (
     Here,
     cancel_of,
     confirm_of,
+    ends_of,
     history_of,
     resume,
     rollback_to,
@@ -57,3 +58,11 @@ def test_a_place_may_have_other_manifests() -> None:
 def test_a_command_about_something_names_it(command: Command, line: str) -> None:
     """Alone it is a line for a shell, too, for a message where no options are known."""
     assert str(command) == line
+
+
+def test_the_wait_for_a_confirmation_ends_in_two_ways() -> None:
+    """Both are named, with what they do."""
+    assert ends_of("deploy-42") == (
+        (confirm_of("deploy-42"), "keeps it"),
+        (cancel_of("deploy-42"), "rolls it back at once"),
+    )

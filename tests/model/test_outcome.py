@@ -17,6 +17,7 @@ from reconciler.model.outcome import (
     Outcome,
     Result,
     SuspendedThen,
+    commit_words,
     fleet_text,
     interrupting,
     suspended_then,
@@ -120,3 +121,9 @@ def test_a_commit_to_several_hosts_in_one_line() -> None:
         "c-1, by alice, to 2 hosts (lpar7, lpar8), without lpar9, of 0123456789ab Add a guest"
     )
     assert fleet_text(alone.record) == "c-1, by alice, to 1 host (lpar7)"
+
+
+def test_a_commit_is_short_and_says_in_words_that_the_manifests_differ_from_it() -> None:
+    """In a record that is a sign, for which no reader has a legend."""
+    assert commit_words("0123456789abcdef") == "0123456789ab"
+    assert commit_words("0123456789abcdef+", 7) == "0123456 with uncommitted changes"

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from reconciler.model.printable import first_unprintable
-from reconciler.model.similar import MOST_COMPARED, MOST_RANKED, did_you_mean, nearest
+from reconciler.model.similar import MOST_COMPARED, MOST_RANKED, did_you_mean, nearest, no_guest_text
 
 FEW = ["archive", "batch", "mail", "payments-1", "payments-2"]
 MANY = [f"lnxprod{number:05}" for number in range(MOST_RANKED)]
@@ -68,3 +68,12 @@ def test_what_is_proposed_is_printable() -> None:
 
     assert text
     assert first_unprintable(text) is None
+
+
+def test_a_guest_that_is_not_there_is_answered_with_those_that_are() -> None:
+    """And with the one that was probably meant."""
+    assert no_guest_text("mial", FEW) == (
+        "no guest called mial is known here. Did you mean 'mail'? "
+        "There are: archive, batch, mail, payments-1, payments-2"
+    )
+    assert no_guest_text("mial", ()) == "no guest called mial is known here. There are: none"

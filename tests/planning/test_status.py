@@ -316,3 +316,14 @@ def test_a_card_may_lack_a_queue_that_the_lpar_has() -> None:
     without = found._replace(observed=found.observed._replace(queues=()))
 
     assert queue_status(without, Queue(5, 4)).missing == "adapter 0x05 (5) does not offer it"
+
+
+def test_a_guest_has_what_its_device_holds_and_what_that_is_to_hold() -> None:
+    """By queue and by card."""
+    (row,) = status(desired([guest("a", config([6], [4]), 1)]), host(m1=config([5], [4]))).rows
+
+    assert row.has(Queue(5, 4))
+    assert row.has(Queue(6, 4))
+    assert not row.has(Queue(6, 5))
+    assert row.has_card(5)
+    assert not row.has_card(7)
