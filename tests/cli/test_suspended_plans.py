@@ -247,11 +247,13 @@ def test_a_status_says_once_of_a_guest_that_it_is_suspended(command: Command) ->
 
 @pytest.mark.parametrize("reason", [[], ["--reason", ""], ["--reason", "  "]])
 def test_a_suspension_without_a_reason_is_refused_with_an_example(command: Command, reason: list[str]) -> None:
-    """What has to be written, and one that could be."""
+    """What has to be written, and the command with one that could be."""
     ran = command.bare("suspend", "guest2", *reason, "--simulate", str(command.simulated_host))
 
     assert (ran.code, ran.out) == (64, "")
-    assert "for example --reason 'key ceremony, ask Kim'" in " ".join(ran.err.split())
+    said = " ".join(ran.err.split())
+    assert "--reason 'key ceremony, ask Kim'" in said
+    assert said.endswith("# for example")
 
 
 def test_suspend_says_what_it_keeps_off_and_how_it_ends(command: Command) -> None:
