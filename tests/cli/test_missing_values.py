@@ -34,8 +34,11 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
-def test_no_option_takes_another_one_for_its_value(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Whichever follows it, and also where nothing does."""
+def test_no_option_takes_another_one_for_its_value(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever follows it, and also where nothing does; no file gets the name of an option."""
+    monkeypatch.chdir(tmp_path)
     for following in (["--help"], [words[-1], "x"], []):
         code = run([*words, *following])
         err = capsys.readouterr().err
@@ -45,6 +48,7 @@ def test_no_option_takes_another_one_for_its_value(words: tuple[str, ...], capsy
         line = err.partition("  next: ")[2].strip()
         assert shlex.split(line)[: len(words) + 1] == ["reconcile", *words]
         assert shlex.split(line)[len(words) + 2 :] == following
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith("-")]
 
 
 @pytest.fixture
