@@ -139,7 +139,7 @@ SECTIONS: Final[Sections] = {
         "explain": Lazy(
             "explain_command",
             "explain_command",
-            "Show what a field of a manifest means, or the id of a problem; without FIELD list the kinds of document.",
+            "Show what a field of a manifest means, an id or a state; without FIELD list the kinds of document.",
         ),
         "schema": Lazy(
             "explain_command",
