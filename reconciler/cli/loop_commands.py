@@ -21,6 +21,7 @@ from reconciler.cli.open_host import (
     require_host,
     require_simulated_host,
     state_of,
+    wanted_here,
     wanted_source,
 )
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
@@ -34,13 +35,12 @@ from reconciler.model.commands import (
     PLAN,
     STATUS,
     WATCH,
-    cancel_of,
-    confirm_of,
+    ends_of,
     resume,
     status_of_guest,
 )
 from reconciler.model.desired import Selector
-from reconciler.model.errors import ReconcileError, StateError
+from reconciler.model.errors import StateError
 from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import several
@@ -220,8 +220,7 @@ def _warn_of_what_waits(host: HostOptions, guests: Sequence[str]) -> None:
     if touched:
         ending = f"if it is rolled back, that changes {several(touched, _MOST_NAMES)} all the same"
         note(f"generation {number} waits to be confirmed; {ending}", "warning: ")
-        say(f"  next: {host.here.line(confirm_of(number))}    # keeps it")
-        say(f"  next: {host.here.line(cancel_of(number))}    # rolls it back at once")
+        say(*(f"  next: {host.here.line(command)}    # {what}" for command, what in ends_of(number)))
 
 
 def _replaced_text(old: Suspension, names: Sequence[str], *, is_whole: bool) -> str:
@@ -287,7 +286,8 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     found = _recorded(host)
     known = {one.name for one in found}
     if not known.issuperset(guests):
-        known |= _in_manifests(host)
+        here = wanted_here(host)  # one may be new
+        known |= {one.name for one in here.desired.guests} if here else set()
     for name in guests:
         if name not in known and (refused := _no_guest_but(host, name, found)):
             raise refused
@@ -299,19 +299,6 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         from reconciler.cli.mistyped import other_guests
 
         raise other_guests(unknown, known)
-
-
-def _in_manifests(host: HostOptions) -> set[str]:
-    """The guests in the manifests that are named, or in the current directory: one may be new. None if unreadable."""
-    from reconciler import Manifests, Nearest
-    from reconciler.planning.status import Source
-
-    source = Manifests(host.paths, host.host) if host.paths else Nearest(".", host.host)
-    with suppress(ReconcileError, OSError), opened(host) as machine:
-        wanted = source.read(machine)
-        if wanted.compared.source is Source.MANIFESTS:
-            return {one.name for one in wanted.desired.guests}
-    return set()
 
 
 class _Recorded(NamedTuple):

@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from reconciler.kernel import observe
 from reconciler.kernel.locks import Patience
 from reconciler.manifests.files import FILE_LIMIT, STDIN, find_files
 from reconciler.model.commands import ENFORCED, Here
-from reconciler.model.errors import StateError
+from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
@@ -196,6 +196,18 @@ def manifests_source(options: HostOptions, *, with_commit: bool = True) -> "Mani
     paths, given = named_manifests(options)
     commit = manifests_commit(options) if with_commit and given is None else ""
     return Manifests(paths, options.host, commit, given)
+
+
+def wanted_here(options: HostOptions) -> "Wanted | None":
+    """What the manifests want that `options` name, or that are in the current directory; None where that is unknown."""
+    from reconciler import Manifests, Nearest
+    from reconciler.planning.status import Source
+
+    source = Manifests(options.paths, options.host) if options.paths else Nearest(".", options.host)
+    with suppress(ReconcileError, OSError), opened(options) as machine:
+        wanted = source.read(machine)
+        return wanted if wanted.compared.source is Source.MANIFESTS else None
+    return None
 
 
 def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:

@@ -13,13 +13,13 @@ from reconciler.cli.apply_progress import TerminalProgress, exit_of, show_recove
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import command_line, opened, require_host, state_of
+from reconciler.cli.open_host import command_line, opened, require_host, state_of, wanted_here
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import note, say
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import PLAN, ROLLBACK, SUSPEND
-from reconciler.model.errors import ReconcileError, StateError
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Result
 from reconciler.model.printable import shell_line
 from reconciler.planning.scope import WHOLE, Scope
@@ -171,7 +171,8 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
     later = _of_manifests(history, present.number if present else 0)
     if not later or (present and later[0].digest == present.digest and later[0].extent is Extent.WHOLE):
         return
-    digest_here = _digest_here(host)
+    here = wanted_here(host)
+    digest_here = here.desired.digest if here else ""
     if present and digest_here == present.digest:
         return  # the commit was reverted already, and an apply that had nothing to do is not in the history
     end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
@@ -199,18 +200,6 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
     others = f", and {len(undone) - 1} more that were applied{since}" if len(undone) > 1 else ""
     note(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}", lead="")
     say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
-
-
-def _digest_here(host: HostOptions) -> str:
-    """Of what the manifests want that this run names, or that are in the current directory; empty if not known."""
-    from reconciler import Manifests, Nearest
-    from reconciler.planning.status import Source
-
-    source = Manifests(host.paths, host.host) if host.paths else Nearest(".", host.host)
-    with suppress(ReconcileError, OSError), opened(host) as machine:
-        wanted = source.read(machine)
-        return wanted.desired.digest if wanted.compared.source is Source.MANIFESTS else ""
-    return ""
 
 
 def _followed(history: History, number: int) -> Generation | None:

@@ -194,7 +194,7 @@ def test_asking_twice_undoes_once(command: Command, words: tuple[str, ...]) -> N
     before = command("simulate").out
     first = command("rollback", *words, "--yes")
     assert first.code == 0
-    assert "rolling back to generation 1" in first.err or words
+    assert "rolling back to generation 1" in first.err
     undone = command("simulate").out
     assert undone != before
 
