@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from reconciler.manifests.data import Data, Path, error, shown
@@ -251,7 +252,7 @@ class Forms:
         """Whether `data` has the form of `kind` (a key of `SCHEMA_FILES`)."""
         accept = self._accept.get(kind)
         if accept is None:
-            accept = self._accept[kind] = _compiled(load_schema(kind))
+            accept = self._accept[kind] = _compiled(schema_text(kind))
         return accept(data)
 
     def keys(self, kind: str) -> frozenset[str]:
@@ -261,7 +262,10 @@ class Forms:
         return self._keys[kind]
 
 
-def _compiled(schema: Schema) -> Accept:
+# A loop reads its manifests in each cycle; the same text gives the same function.
+@lru_cache(maxsize=2 * len(SCHEMA_FILES))
+def _compiled(text: str) -> Accept:
+    schema: Schema = json.loads(text)
     try:
         return compile_form(schema)
     except UnknownKeyword:
