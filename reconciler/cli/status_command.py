@@ -12,6 +12,7 @@ import click
 
 from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
 from reconciler.cli.asked import cards_asked_for, chosen, queues_asked_for, refuse_paths
+from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
@@ -238,7 +239,11 @@ def _show_text(
     steps = seen.loop.steps(seen.here) if seen.loop else ()
     remarks += [Remark("not seen", one, "warning") for one in seen.unseen]
     shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
-    result(status_text(found, page, seen.here, remarks, shown, steps=steps, waiting=seen.waiting, wide=wide))
+    whole = "" if wide else again(format="wide")
+    text = status_text(
+        found, page, seen.here, remarks, shown, steps=steps, waiting=seen.waiting, wide=wide, whole=whole
+    )
+    result(text)
 
 
 def _show_record(
@@ -263,6 +268,6 @@ def _show_free(found: Status, format: str) -> None:
     elif format == "name":
         result("".join(f"{queue}\n" for queue in found.free))
     else:
-        from reconciler.render.status_text import free_text
+        from reconciler.render.queues_text import free_text
 
-        result(free_text(found, page_for_stdout(), wide=format == "wide"))
+        result(free_text(found, page_for_stdout(), wide=format == "wide", whole=again(format="wide")))

@@ -1,13 +1,17 @@
-"""Who has a queue, and who has those of a card, in sentences that begin with the queue."""
+"""Who has a queue, or those of a card, in sentences that begin with the queue; and which queues are free."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from reconciler.model.ids import IdSet
-from reconciler.planning.status import CardStatus, QueueStatus
+from reconciler.model.printable import lines_text
+from reconciler.planning.status import CardStatus, QueueStatus, Status
 from reconciler.render.changes import few_text
-from reconciler.render.status_text import card_trouble, card_type
-from reconciler.render.table import Page
+from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type
+from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
+
+_NONE: Final = "-"
 
 
 def queues_lines(queues: Sequence[QueueStatus], page: Page) -> list[str]:
@@ -61,3 +65,48 @@ def card_lines(one: CardStatus, page: Page) -> Iterator[str]:
         yield from page.wrapped("", f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}")
     for queue in one.queues:
         yield from page.wrapped("  ", queue_text(queue))
+
+
+def free_text(
+    status: Status,
+    page: Page = Page(),  # noqa: B008 - a value
+    *,
+    wide: bool = False,
+    whole: str = "",
+) -> str:
+    """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong.
+
+    `whole` is the command that shows what is cut, or left out of the guests that claim a queue; empty for none.
+    """
+    if not status.unheld:
+        found = "No queue is free: each one present is the host's or in a mediated device."
+        claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
+        return lines_text([*page.wrapped("", found), *(page.wrapped("", claim) if status.observed.queues else [])])
+    cards = {card.adapter: card for card in status.observed.cards}
+    claims = status.claims()
+    heading = ["QUEUE", "CARD", "CLAIMED BY"]
+    rows, is_cut = [], False
+    for queue in status.unheld:
+        card, names = cards.get(queue.adapter), claims.get(queue, ())
+        every = ", ".join(names)
+        claimed = (every if wide else few_text(names)) or _NONE
+        is_cut = is_cut or claimed != (every or _NONE)
+        rows.append(Row((str(queue), card_type(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
+    troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
+    if any(troubles):
+        heading.append("TROUBLE")
+        rows = [
+            Row(
+                (*row.cells, trouble.removeprefix("is ") or _NONE),
+                {**row.styles, **({3: "warning"} if trouble else {})},
+            )
+            for row, trouble in zip(rows, troubles, strict=True)
+        ]
+    least = ((2, 8), (3, 10))[: len(heading) - 2]
+    uncut = table_lines(heading, rows, page._replace(width=None), least)
+    lines = uncut if wide else table_lines(heading, rows, page, least)
+    count = len(status.unheld) - len(claims)
+    means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
+    total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
+    hint = page.with_remark(f"  next: {whole}    # cuts nothing") if whole and (is_cut or lines != uncut) else []
+    return lines_text([*lines, "", *(page.paint("bold", line) for line in page.wrapped("", total)), *hint])

@@ -22,7 +22,7 @@ from reconciler.render.changes import (
 )
 from reconciler.render.drift import at_boot_text
 from reconciler.render.table import Page, Row, columns_of, table_lines
-from reconciler.render.text import counted
+from reconciler.render.text import counted, plain
 
 _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
@@ -72,6 +72,7 @@ def status_text(
     steps: Sequence[str] = (),
     waiting: Waiting | None = None,
     wide: bool = False,
+    whole: str = "",
 ) -> str:
     """The host in some lines, and a line for each guest and for each device that is not ours.
 
@@ -84,10 +85,12 @@ def status_text(
         steps: what a person runs next because of what is known besides.
         waiting: the apply that waits to be confirmed; None where none does.
         wide: whether there are more columns, and none is cut.
+        whole: the command that shows what is cut; empty where there is none.
     """
     rows = status.rows if shown is None else shown.rows
     page = page._replace(width=None) if wide else page
-    lines = [*_host_lines(status, page, here, remarks, wide=wide), ""]
+    facts = _host_facts(status, page, here, remarks, wide=wide)
+    lines = [*_host_lines(status, page, facts), ""]
     if rows:
         lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
         lines += [line for text in _legend(status, rows) for line in (*page.wrapped("", text), "")]
@@ -99,9 +102,23 @@ def status_text(
     counts, summary = _summary(status)
     ending = waiting.beside(summary) if waiting else summary.text
     lines += [line for one in (*counts, ending) for line in page.wrapped("", one, style="bold")]
-    every = (*(waiting.steps if waiting else ()), *steps, *_steps(status, rows, here))
+    every = [*(waiting.steps if waiting else ()), *steps, *_steps(status, rows, here)]
+    if whole and (_leaves_out(status) or _is_cut(facts, rows, page)):
+        every.append(f"{whole}    # cuts nothing")
     lines += [line for step in every for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
+
+
+def _leaves_out(status: Status) -> bool:
+    """Whether not all that is pending is named."""
+    return [*_pending_texts(status, _MOST_SENTENCES)] != [*_pending_texts(status, None)]
+
+
+def _is_cut(facts: Sequence[Remark], rows: Sequence[GuestStatus], page: Page) -> bool:
+    """Whether one of `facts` or a cell of `rows` does not fit `page`."""
+    table = _table(rows, page._replace(width=None, paint=plain)) if rows else ()
+    cut = (page.shown(_fact_line(one)) for one in facts if one.label != _COMPARED)
+    return page.width is not None and any(columns_of(line) > page.width for line in (*cut, *table))
 
 
 def misread_texts(status: Status, rows: Sequence[GuestStatus] | None = None) -> list[str]:
@@ -195,8 +212,9 @@ def _labels(one: GuestStatus) -> str:
 # The host ------------------------------------------------------------------------------------------------------------
 
 
-def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool = False) -> list[str]:
-    found = [
+def _host_facts(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool) -> list[Remark]:
+    """What is known of the host besides its name and its numbers, with the `remarks`."""
+    return [
         Remark(_COMPARED, compared_text(status)),
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
@@ -207,20 +225,26 @@ def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark
         *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
         *(Remark("pending", text) for text in _pending_texts(status, None if wide else _MOST_SENTENCES)),
     ]
+
+
+def _host_lines(status: Status, page: Page, facts: Sequence[Remark]) -> list[str]:
     observed = status.observed
     heading = (
         f"Host {status.host}: kernel {observed.release}, {counted(len(observed.cards), 'adapter')}, "
         f"{counted(len(observed.queues), 'queue')}, {counted(len(observed.mdevs), 'mediated device')}"
     )
-    return [page.paint("bold", page.cut(heading)), "", *(line for one in found for line in _remark_lines(one, page))]
+    return [page.paint("bold", page.cut(heading)), "", *(line for one in facts for line in _remark_lines(one, page))]
 
 
 def _remark_lines(one: Remark, page: Page) -> list[str]:
-    lead = _lead(one.label)
     if one.label == _COMPARED:  # says what all else rests on, and is not cut
-        return page.wrapped(lead, one.text, 0)
-    line = page.cut(f"{lead}{one.text}")
+        return page.wrapped(_lead(one.label), one.text, 0)
+    line = page.cut(_fact_line(one))
     return [page.paint(one.style, line) if one.style else line]
+
+
+def _fact_line(one: Remark) -> str:
+    return f"{_lead(one.label)}{one.text}"
 
 
 def _lead(label: str) -> str:
@@ -424,38 +448,3 @@ def use_text(process: Process | None) -> str:
 def names_text(rows: Sequence[GuestStatus]) -> str:
     """The names alone, a line each: for other programs, and for other commands of ours."""
     return lines_text(one.name for one in rows)
-
-
-# Free queues ---------------------------------------------------------------------------------------------------------
-
-
-def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
-    """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong."""
-    if not status.unheld:
-        found = "No queue is free: each one present is the host's or in a mediated device."
-        claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
-        return lines_text([*page.wrapped("", found), *(page.wrapped("", claim) if status.observed.queues else [])])
-    cards = {card.adapter: card for card in status.observed.cards}
-    claims = status.claims()
-    heading = ["QUEUE", "CARD", "CLAIMED BY"]
-    rows = []
-    for queue in status.unheld:
-        card, names = cards.get(queue.adapter), claims.get(queue, ())
-        claimed = (", ".join(names) if wide else few_text(names)) or _NONE
-        rows.append(Row((str(queue), card_type(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
-    troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
-    if any(troubles):
-        heading.append("TROUBLE")
-        rows = [
-            Row(
-                (*row.cells, trouble.removeprefix("is ") or _NONE),
-                {**row.styles, **({3: "warning"} if trouble else {})},
-            )
-            for row, trouble in zip(rows, troubles, strict=True)
-        ]
-    least = ((2, 8), (3, 10))[: len(heading) - 2]
-    lines = table_lines(heading, rows, page._replace(width=None) if wide else page, least)
-    count = len(status.unheld) - len(claims)
-    means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
-    total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
-    return lines_text([*lines, "", *(page.paint("bold", line) for line in page.wrapped("", total))])

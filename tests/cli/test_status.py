@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import time
 from pathlib import Path
 
@@ -246,6 +247,45 @@ def test_what_is_said_of_a_guest_a_queue_and_the_comparison_is_divided(
         assert [line for line in text.splitlines() if len(line) > 80 and not line.startswith("  next: ")] == []
     assert "…" not in words["mail"] + words["payments-web"] + words["09.0047"]
     assert "nothing was applied yet; no loop enforces anything)" in " ".join(words["alone"].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (("-f", "."), "reconcile status -o wide -f . --simulate simulated-host.yaml"),
+        (("-l", "tenant=office"), "reconcile status -l tenant=office -o wide --simulate simulated-host.yaml"),
+    ],
+)
+def test_where_something_is_cut_the_command_that_shows_it_whole_is_last(
+    night: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], whole: str
+) -> None:
+    """With the options that were given; on a page on which nothing is cut, and with ``-o wide``, it is not there."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    cut = night.bare("status", *words, *WHERE).out.splitlines()
+    monkeypatch.setenv("COLUMNS", "200")
+    enough = night.bare("status", *words, *WHERE).out
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = night.bare(*shlex.split(whole)[1:]).out
+
+    assert any(line.endswith("…") for line in cut)
+    assert cut[-2:] == ["  # cuts nothing", f"  next: {whole}"]
+    for text in (enough, wide):
+        assert "…" not in text
+        assert "cuts nothing" not in text
+
+
+def test_free_queues_of_which_something_is_cut_lead_to_all_of_it(
+    night: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the table of guests."""
+    monkeypatch.setenv("COLUMNS", "34")
+    cut = night.bare("status", "--free", *WHERE).out
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert "…" in cut
+    assert cut.endswith("  next: reconcile status --free -o wide --simulate simulated-host.yaml\n")
+    assert "cuts nothing" not in night.bare("status", "--free", *WHERE).out
 
 
 def test_two_numbers_of_queues_are_explained(night: Command) -> None:

@@ -21,8 +21,9 @@ from reconciler.render.drift import drift_json, drift_text
 from reconciler.render.outcome_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
+from reconciler.render.queues_text import free_text
 from reconciler.render.status_record import status_record
-from reconciler.render.status_text import free_text, guests_text, pool_text, status_text
+from reconciler.render.status_text import guests_text, pool_text, status_text
 from reconciler.render.table import Page
 from reconciler.render.text import Painter, Section, fitted, plain
 from reconciler.simulator.host import SimulatedHost
