@@ -12,7 +12,9 @@ import pytest
 from hypothesis import settings
 
 # The machines that run the tests are shared and slow at times: a deadline would fail for no fault of ours.
-settings.register_profile("ours", deadline=None)
+# A sample of the cases each time, other ones in each run; `./run trials laws` takes many.
+settings.register_profile("ours", deadline=None, max_examples=60)
+settings.register_profile("many", deadline=None, max_examples=500)
 settings.load_profile("ours")
 
 # No test may ask whoever has started the tests at a terminal: we, and what we start, do without it.

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from testing.holdings import NEW_PROFILES
-from trials import ansible, faults, fleet, fuzz, kills, loop, parallel, power, universe
+from trials import ansible, faults, fleet, fuzz, kills, laws, loop, parallel, power, universe
 from trials.tally import told
 
 _KINDS: Final = {
@@ -19,7 +19,7 @@ _KINDS: Final = {
 _SHORT: Final = {"kills": 12, "cancels": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
-_OTHERS: Final = ("parallel", "loop", "fuzz", "universe", "fleet", "ansible")
+_OTHERS: Final = ("parallel", "loop", "fuzz", "universe", "laws", "fleet", "ansible")
 _SECONDS: Final = 60.0
 _SHORT_SECONDS: Final = 5.0
 _SHORT_FUZZ: Final = 3000
@@ -64,6 +64,8 @@ def _run(kind: str, short: bool, seed: int) -> int:
     if kind == "universe":
         every = _SHORT_UNIVERSE if short else 1
         return sum(_told(universe.walked(profile, seed % every, every)) for profile in NEW_PROFILES)
+    if kind == "laws":
+        return laws.ran(seed, short=short)
     if kind == "ansible":
         return len(ansible.table(short, seed))
     if kind == "fleet":
