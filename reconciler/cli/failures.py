@@ -118,7 +118,7 @@ def code_of(error: Exception, said: Said) -> Exit:
 
 def _show(error: ReconcileError, said: Said) -> None:
     if isinstance(error, InvalidManifests):
-        show_problems(error.problems, said.context)
+        show_problems(error.problems, said.context, at_the_end=True)
         return
     say(f"{nearest(type(error), _HEADINGS)}: {error}")
     if error.remedy:

@@ -327,15 +327,24 @@ def say_elsewhere_too(spare: Callable[[str], object]) -> None:
         output.begin_again()
 
 
-def show_problems(problems: "Sequence[Problem]", context: "click.Context | None" = None) -> None:
-    """Show problems on stderr; `context` is that of the command that has found them, left out where it runs still."""
+def show_problems(
+    problems: "Sequence[Problem]", context: "click.Context | None" = None, *, at_the_end: bool = False
+) -> None:
+    """Show problems on stderr, and an empty line before what follows.
+
+    Args:
+        problems: nothing is shown where there are none.
+        context: that of the command that has found them, left out where it runs still.
+        at_the_end: whether nothing follows.
+    """
     if problems:
         from reconciler.cli.command_lines import with_directory
         from reconciler.render.diagnostics import problems_text
 
         shown = with_directory(problems, context)
         sys.stdout.flush()
-        sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), _width_for_stderr())}\n")
+        ending = "" if at_the_end else "\n"
+        sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), _width_for_stderr())}{ending}")
 
 
 def control(stream: TextIO, sequence: str) -> None:

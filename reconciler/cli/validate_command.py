@@ -19,7 +19,7 @@ from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import names_of_host, placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.printable import escaped, lines_text
-from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
+from reconciler.model.problems import NO_MANIFESTS, Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counts_of, problem_record
@@ -90,7 +90,8 @@ def validate_command(
         show_for_review(problems, "validate", format)
     else:
         notes = counts_of(problems)[Severity.NOTE] - len(said)
-        show_problems([one for one in problems if one.severity is not Severity.NOTE or one in said])
+        shown = [one for one in problems if one.severity is not Severity.NOTE or one in said]
+        show_problems(shown, at_the_end=code is not Exit.DONE and not notes)
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
             result(_proved(proof, notes))
@@ -184,6 +185,8 @@ def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None)
 
 def _not_checked(site: Site, domain_files: Sequence[str], base: str | None) -> list[Problem]:
     """A note on what was not checked because of errors, so that more may be found once these are fixed."""
+    if any(one.id == NO_MANIFESTS for one in site.problems):
+        return []
     unread = site.unread_documents
     whose = "its" if unread == 1 else "their"
     left_out = [f"{whose} names, uuids and queues were not compared with those of other documents"] if unread else []

@@ -311,12 +311,12 @@ def kind_of(data: Data, position: Position, forms: Forms) -> str | Unclear:
     is_known = isinstance(kind, str) and kind in SCHEMA_FILES
     if is_known and data.get("apiVersion") == API_VERSION:
         return str(kind)
-    version = () if data.get("apiVersion") == API_VERSION else (_wrong_api_version(data, position),)
+    version = () if data.get("apiVersion") == API_VERSION else (_wrong_api_version(data, position, _WRITE),)
     if is_known:
         return Unclear(version, (str(kind),))
     kinds, why = _meant(data, forms)
     if version and len(kinds) != 1 and not _may_be_ours(data):
-        return Unclear(version)
+        return Unclear((_wrong_api_version(data, position, _FOREIGN),))
     return Unclear((*version, _wrong_kind(data, position, why)), kinds)
 
 
@@ -344,13 +344,15 @@ def _may_be_ours(data: Accepted) -> bool:
 _GROUP: Final = API_VERSION.partition("/")[0]
 
 
-def _wrong_api_version(data: Accepted, position: Position) -> Problem:
+_WRITE: Final = f"Write {_FORMAT}."
+_FOREIGN: Final = f"Name only your manifests with -f; each document of theirs has {_FORMAT}."
+
+
+def _wrong_api_version(data: Accepted, position: Position, advice: str) -> Problem:
     if "apiVersion" not in data:
         return _problem("unknown-api-version", "the document has no apiVersion", position, ())
     version = shown(data["apiVersion"])
-    message = f"apiVersion {version} is not known"
-    advice = f"Write {_FORMAT}. Documents for other programs belong into another directory."
-    return _problem("unknown-api-version", message, position, ("apiVersion",), advice)
+    return _problem("unknown-api-version", f"apiVersion {version} is not known", position, ("apiVersion",), advice)
 
 
 def _wrong_kind(data: Accepted, position: Position, why: str) -> Problem:

@@ -268,7 +268,8 @@ class Reading:
             self._population.may_lack_machines |= "Machine" in kind.kinds
             if len(kind.kinds) != 1:
                 self._population.note_unknown(data, kind.kinds)
-                self._population.unread += 1
+                is_foreign = isinstance(data, dict) and not kind.kinds
+                self._population.unread += not is_foreign
                 self._add_common_problems(kind, data, position)
                 return ""
             data, kind = kind.corrected(data, kind.kinds[0]), kind.kinds[0]

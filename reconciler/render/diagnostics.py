@@ -18,7 +18,7 @@ _MOST_OF_OTHERS: Final = 3
 def few_of(problems: Sequence[Problem]) -> list[Problem]:
     """The first of `problems`, and one that counts the rest of each severity: no text is longer than people read.
 
-    That another directory was meant is shown in any case, and last.
+    That another directory was meant is shown in any case, and first.
     """
     about = [one for one in problems if one.id in WRONG_DIRECTORY]
     most = _MOST_OF_OTHERS if about else MOST_IN_TEXT
@@ -33,7 +33,7 @@ def few_of(problems: Sequence[Problem]) -> list[Problem]:
     if about:  # there is nothing to fix in files of other programs
         rest = [one._replace(help="") for one in rest]
     kept = {id(one) for one in shown}
-    return [*(one for one in problems if id(one) in kept), *rest, *about]
+    return [*about, *(one for one in problems if id(one) in kept), *rest]
 
 
 def problems_text(problems: Sequence[Problem], paint: Paint = plain, width: int | None = None) -> str:

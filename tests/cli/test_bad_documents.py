@@ -54,6 +54,40 @@ def test_without_a_conflict_nothing_is_said_beside_bad_documents(command: Comman
     assert (ran.code, "could be read" in ran.err) == (3, False)
 
 
+@pytest.mark.parametrize("words", [("validate",), ("plan",), ("validate", "-f", "deployment.yaml")])
+def test_nobody_is_told_to_change_files_of_other_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """That only one's own manifests are to be named comes before anything else; nothing is left to be checked."""
+    monkeypatch.chdir(tmp_path)
+    for name, version in (("deployment", "apps/v1"), ("service", "v1")):
+        text = f"apiVersion: {version}\nkind: {name.title()}\nmetadata: {{name: web}}\nspec: {{replicas: 3}}\n"
+        Path(f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    ran = Command(tmp_path, capsys).bare(*words)
+
+    assert ran.code == 3
+    assert "Write apiVersion" not in ran.err
+    assert NOT_CHECKED not in ran.err
+    first_help = next(line for line in ran.err.splitlines() if "= help: " in line)
+    assert "with -f" in first_help
+    if "-f" not in words:
+        assert ran.err.startswith("error[no-manifests]: ")
+
+
+@pytest.mark.parametrize("words", [("validate",), ("plan",), ("apply", "--yes"), ("status",)])
+def test_no_empty_line_ends_the_output(command: Command, words: tuple[str, ...]) -> None:
+    """Where nothing follows the problems; where something does, an empty line stands between."""
+    with (command.directory / "guests.yaml").open("a", encoding="utf-8") as file:
+        file.write(BAD)
+
+    ran = command(*words)
+
+    assert "1 error" in ran.err
+    assert not (ran.out or ran.err).endswith("\n\n")
+    assert ran.out == "" or ran.err.endswith("\n\n")
+
+
 NOT_CHECKED = "note[not-checked]: "
 
 

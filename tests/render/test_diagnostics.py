@@ -122,10 +122,11 @@ def test_problems_that_were_only_counted_are_counted_once() -> None:
 
 
 @pytest.mark.parametrize("id", sorted(WRONG_DIRECTORY))
-def test_that_the_directory_is_the_wrong_one_stands_last(id: str) -> None:
+def test_that_the_directory_is_the_wrong_one_stands_first(id: str) -> None:
     """Three of the others are enough of an example, and nobody is to fix them."""
     text = problems_text([Problem(id, Severity.ERROR, "It is another one."), *many(50)])
 
     assert text.count("error[x]") == 3
     assert "Fix those" not in text
-    assert text.endswith(f"47 more errors are not shown\n\nerror[{id}]: It is another one.\n\n51 errors\n")
+    assert text.startswith(f"error[{id}]: It is another one.\n\nerror[x]")
+    assert text.endswith("47 more errors are not shown\n\n51 errors\n")
