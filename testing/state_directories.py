@@ -22,6 +22,7 @@ FILES = (
     "inventory.json",
     "degraded.json",
     "suspended.json",
+    "suspension-log.json",
     "enforced.json",
     "refused.json",
     "setup.json",

@@ -25,10 +25,12 @@ from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
+from reconciler.model.suspending import SuspensionChange, with_ends
 from reconciler.transaction.apply_ids import ApplyState, newest_standing, number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History
 from reconciler.transaction.loop_records import read_suspensions
+from reconciler.transaction.suspension_log import suspension_changes
 
 if TYPE_CHECKING:
     from reconciler.render.history_text import Wish
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
 )
-@label_option("List the generations that changed a guest with this label only.")
+@label_option("List the generations that changed a guest with this label only, and its suspensions.")
 @format_option("text", "wide", "diff", "json")
 @host_options
 def history_command(
@@ -47,8 +49,9 @@ def history_command(
 ) -> Exit:
     """List what was applied, show what one apply changed, or compare what two of them wanted.
 
-    Without words it lists the generations, the newest first: each is one apply, or one rollback. ID is the number of
-    a generation, or the id that 'apply --id' gave it.
+    Without words it lists the generations, the newest first: each is one apply, or one rollback. Between them it says
+    who suspended or resumed guests or the host, and why; such a line has no number. ID is the number of a generation,
+    or the id that 'apply --id' gave it.
 
     'show ID' says of one who applied it, when, from which commit and with which command, what it changed for each
     guest, and how it ended. 'diff ID ID' shows what the second one wants that the first one does not, and the other
@@ -125,7 +128,7 @@ def _one_apply(word: str) -> int | str | None:
 
 def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
     from reconciler.render.history_list import commit_notes
-    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
+    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text, shown_suspensions
 
     history, found = History(state_of(host)[0]), _awaited(host)
     # Programs get all of it, as long as they do not ask for less.
@@ -135,14 +138,25 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
     chosen = touching[-most if most else 0 :] if selector.pairs else history.generations(most)
     earlier = (len(touching) if selector.pairs else total) - len(chosen)
     generations = [_as_it_stands(one, found) for one in chosen]
+    changes = _suspension_changes(host, history.labelled(selector) if selector.pairs else None)
+    suspensions = shown_suspensions(changes, generations, most and max(most, NEWEST), is_all=not earlier)
     if format == "json":
-        result(history_json(generations))
+        result(history_json(generations, suspensions))
     else:
         page, names = page_for_stdout(), MOST_NAMES
         if format == "wide":
             page, names = page._replace(width=None), None
         flags = ("-l", str(selector)) if selector.pairs else ()
-        listed = history_text(generations, page, most_names=names, earlier=earlier, here=host.here, flags=flags)
+        listed = history_text(
+            generations,
+            page,
+            most_names=names,
+            earlier=earlier,
+            here=host.here,
+            flags=flags,
+            suspensions=suspensions,
+            earlier_suspensions=len(changes) - len(suspensions),
+        )
         result(listed)
         if selector.pairs:
             result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
@@ -151,6 +165,20 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
         for one in commit_notes(listed, [one.origin.commit for one in generations]):
             note(one)
     _show_suspended(host, generations[-1].suspended if generations else ())
+
+
+def _suspension_changes(host: HostOptions, names: frozenset[str] | None) -> list[SuspensionChange]:
+    """What happened to suspensions, in the order of time; None for `names`: of all guests. The host's is always there.
+
+    A record that is damaged is reported, and hides nothing else.
+    """
+    state, now = state_of(host)[0], time.time()
+    try:
+        changes = with_ends(suspension_changes(state, now), now)
+    except BadRecord as error:
+        say(f"warning: the history lacks suspensions: {error}", f"  next: {error.remedy}")
+        return []
+    return [one for one in changes if names is None or not one.guests or not names.isdisjoint(one.guests)]
 
 
 def _show(host: HostOptions, format: str, which: int | str) -> None:

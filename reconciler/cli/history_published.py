@@ -1,5 +1,6 @@
 """``reconcile history`` for a user who may not read it: the last generations, as they are published for everybody."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,8 +12,16 @@ from reconciler.cli.output import note, page_for_stdout, result, say
 from reconciler.model.desired import Selector
 from reconciler.model.outcome import Extent
 from reconciler.model.printable import error_text, lines_text
-from reconciler.render.history_list import Listed, commit_notes, listed_text, local_time
-from reconciler.render.history_text import NEWEST, commit_lines, wants_lines
+from reconciler.model.suspending import SuspensionChange, since, with_ends
+from reconciler.render.history_list import (
+    Listed,
+    commit_notes,
+    listed_text,
+    local_time,
+    suspension_listed,
+    suspension_record,
+)
+from reconciler.render.history_text import MOST_NAMES, NEWEST, commit_lines, in_time, wants_lines
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted, iso_time
 from reconciler.transaction.history import NoSuchGeneration
@@ -70,13 +79,21 @@ def _list(view: HistoryView, format: str, newest: int | None, selector: Selector
     most = newest or None if newest is not None or format == "json" else NEWEST
     touching = [one for one in view.generations if _touches(one, selector)]
     chosen = touching[:most]
+    suspensions = _suspensions(view, chosen, most and max(most, NEWEST))
     if format == "json":
-        result(json_text({"formatVersion": VERSION, "generations": [_record(one) for one in reversed(chosen)]}))
+        record = {
+            "formatVersion": VERSION,
+            "generations": [_record(one) for one in reversed(chosen)],
+            "suspensions": [suspension_record(one) for one in suspensions],
+        }
+        result(json_text(record))
         return
     page = page_for_stdout()
-    if chosen:
+    if chosen or suspensions:
         page = page._replace(width=None) if format == "wide" else page
-        listed = listed_text([_listed(one) for one in chosen], page)
+        names = None if format == "wide" else MOST_NAMES
+        rows = in_time([_listed(one) for one in chosen], [suspension_listed(one, names) for one in suspensions])
+        listed = listed_text(rows, page)
         result(listed)
         for one in commit_notes(listed, [one.commit for one in chosen]):
             note(one)
@@ -84,6 +101,17 @@ def _list(view: HistoryView, format: str, newest: int | None, selector: Selector
         result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
     if selector.pairs:
         result(f"{len(touching):,} of {len(view.generations):,} generations changed a guest with -l {selector}\n")
+
+
+def _suspensions(view: HistoryView, chosen: Sequence[GenerationView], most: int | None) -> list[SuspensionChange]:
+    """What happened to suspensions since the first generation that is `chosen`, the newest last, at most so many.
+
+    Also of guests without the labels that were asked for: which they have is not published by name.
+    """
+    changes = with_ends(view.suspensions, time.time())
+    if chosen and (len(chosen) < len(view.generations) or view.earlier):
+        changes = since(changes, chosen[-1].started)
+    return changes if most is None else changes[-most:]
 
 
 def _touches(one: GenerationView, selector: Selector) -> bool:

@@ -30,6 +30,7 @@ from reconciler.cli.publishing import publish
 from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.locks import patience
 from reconciler.kernel.text_forms import UnknownText, parse_queue
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import (
     LOOP_STATUS,
     PLAN,
@@ -42,8 +43,9 @@ from reconciler.model.commands import (
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.matrix import ApConfig, Queue
-from reconciler.model.printable import first_unprintable
+from reconciler.model.printable import error_text, first_unprintable
 from reconciler.model.problems import several
+from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.misread import ids_meant
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
@@ -57,6 +59,7 @@ from reconciler.transaction.loop_records import (
     write_suspensions,
 )
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspension_log import changes_between, log_suspensions
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, TriggerRequest, ask
 
@@ -176,7 +179,7 @@ def suspend_command(
     require_ap_bus(host)
     require_host(host)
     until = None if seconds is None else time.time() + seconds
-    one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
+    one = Suspension(reason, _user(), until)
 
     _require_known(host, guests)
     if selector.pairs:
@@ -457,12 +460,29 @@ def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions | Non
     state.prepare()
     wait = patience(time, _SUSPENSIONS_SECONDS, lambda holder: say(f"waiting for {holder}"))
     with state_locked(state, "reconcile suspend", wait):
-        changed = change(read_suspensions(state).at(time.time()))
+        before = read_suspensions(state).at(time.time())
+        changed = change(before)
         if changed is None:
             return None
         write_suspensions(state, changed)
+        _log(state, changes_between(before, changed, _user(), time.time()))
     publish(host)
     return _wake(state)
+
+
+def _log(state: StateDirectory, changes: Sequence[SuspensionChange]) -> None:
+    """Keep `changes` for the history, as far as that is possible: what was asked for is done already."""
+    try:
+        log_suspensions(state, changes)
+    except BadRecord as error:
+        say(f"warning: the history will not show this: {error}", f"  next: {error.remedy}")
+    except OSError as error:
+        say(f"warning: the history will not show this: {error_text(error)}")
+
+
+def _user() -> str:
+    """Who runs this command."""
+    return os.environ.get("SUDO_USER") or user_name()
 
 
 def _wake(state: StateDirectory) -> bool:

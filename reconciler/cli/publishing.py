@@ -70,7 +70,7 @@ def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | Non
             report = report_of_command(finding, before, time.time())
             readable = directory.like(LOOP).like(REPORT)
             publish_report(readable, report)
-            views = Views(History(machine.state), at_once=AT_ONCE)
+            views = Views(machine.state, at_once=AT_ONCE)
             views.publish(readable, report, finding.plan, is_loop=False)
     except (ReconcileError, OSError) as error:
         say(f"warning: no report on this is published in {directory.path}: {error_text(error)}")

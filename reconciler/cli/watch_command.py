@@ -430,7 +430,7 @@ def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log:
     notices = Notices(found, log.warning, wanted=wanted_events(options)) if found else None
     file = options.observed_file
     record = RecordFile(os.path.abspath(file), lambda: opened(host.findable)) if file else None
-    status, views = StatusFile(state, os.getpid(), _starting()), Views(History(state))
+    status, views = StatusFile(state, os.getpid(), _starting()), Views(state)
     return Sinks(log, status, systemd, metrics, publisher, notices, record, views)
 
 

@@ -38,6 +38,7 @@ from reconciler.transaction.loop_records import read_commit_policy, read_suspens
 from reconciler.transaction.open_host import OpenHost, awaited
 from reconciler.transaction.setup_record import read_setup
 from reconciler.transaction.state_directory import UnsafeState
+from reconciler.transaction.suspension_log import suspension_changes
 
 _Found = TypeVar("_Found")
 _NEEDS_ROOT: Final = "needs-root"
@@ -128,7 +129,7 @@ def _kept_findings(machine: OpenHost, others: Sequence[Callable[[], object]]) ->
         differences=looked_at(journal.left_degraded, ()),
     )
     kept = (ApplyIds(state).check, FleetApplies(state).check, lambda: read_commit_policy(state))
-    made = (lambda: read_suspensions(state), lambda: read_setup(state))
+    made = (lambda: read_suspensions(state), lambda: suspension_changes(state, 0.0), lambda: read_setup(state))
     for look in (journal.applied, lambda: state.read(LOCK), *made, *kept, *others):
         looked_at(look, None)
     numbers: list[int] = []

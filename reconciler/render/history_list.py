@@ -1,13 +1,25 @@
-"""The list of generations as a table that fits the page: which columns, and what of them, a narrow one keeps."""
+"""The list of generations, and of suspensions between them, as a table that fits the page.
+
+Which columns, and what of them, a narrow one keeps.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.printable import lines_text
+from reconciler.model.suspending import SuspensionChange, SuspensionEvent
 from reconciler.render.table import Page, Row, across, table_lines
+from reconciler.render.text import iso_time
 
-_STYLE: Final = {"applied": "good", "nothing to do": "good", "rolled back": "warning"}
+_STYLE: Final = {
+    "applied": "good",
+    "nothing to do": "good",
+    "rolled back": "warning",
+    SuspensionEvent.SUSPENDED: "warning",
+    SuspensionEvent.RESUMED: "good",
+    SuspensionEvent.ENDED: "good",
+}
 _WORDS: Final = {"not finished": "unfinished", "nothing to do": "no change"}
 _WORDS_OF_REMARKS: Final = {"waits to be confirmed": "unconfirmed", "not confirmed in time": "expired"}
 _SHORT: Final = 12
@@ -23,10 +35,10 @@ CHANGED: Final = "'+' behind a commit: with uncommitted changes"
 
 
 class Listed(NamedTuple):
-    """What a line of the list says of a generation.
+    """What a line of the list says of a generation, or of what happened to a suspension.
 
     Attributes:
-        number: of the generation.
+        number: of the generation; None where it is none.
         started: in seconds since 1970; 0 where that is not known.
         result: how it ended, with remarks in brackets.
         by: who applied it.
@@ -37,7 +49,7 @@ class Listed(NamedTuple):
         is_whole: whether it applied its commit, and all of that.
     """
 
-    number: int
+    number: int | None
     started: float
     result: str
     by: str
@@ -60,6 +72,34 @@ class Listed(NamedTuple):
             return self.what
         about = f"{self.briefly}: {self.subject}" if self.subject and self.is_whole else self.what
         return f"{self.commit[:_SHORTER]}{'+' if self.commit.endswith('+') else ''} {about}"
+
+
+WHOLE_HOST: Final = "the whole host"
+
+
+def suspension_listed(one: SuspensionChange, most_names: int | None, zone: tzinfo | None = None) -> Listed:
+    """The line of what happened to a suspension; it names at most so many guests, the rest counted (None: all)."""
+    names = one.guests if most_names is None or len(one.guests) <= most_names + 1 else one.guests[:most_names]
+    more = len(one.guests) - len(names) + one.more
+    who = ", ".join([*names, *([f"{more:,} more"] if more else [])]) or WHOLE_HOST
+    is_until = one.what is SuspensionEvent.SUSPENDED and one.until is not None
+    until = f", until {local_time(one.until or 0.0, zone)[:16]}" if is_until else ""
+    what = f"{who}: {one.reason}{until}"
+    return Listed(None, one.at or 0.0, one.what.value, one.by, what, what, "", "", is_whole=False)
+
+
+def suspension_record(one: SuspensionChange) -> dict[str, Any]:
+    """What happened to a suspension, as plain values."""
+    return {
+        "at": None if one.at is None else iso_time(one.at),
+        "what": one.what.value,
+        "wholeHost": not one.guests,
+        "guests": list(one.guests),
+        "more": one.more,
+        "by": one.by or None,
+        "reason": one.reason,
+        "until": None if one.until is None else iso_time(one.until),
+    }
 
 
 class _Layout(NamedTuple):
@@ -133,13 +173,13 @@ def _zone_name(seconds: float, zone: tzinfo | None) -> str:
 def _row(one: Listed, layout: _Layout, zone: tzinfo | None, *, with_zone: bool) -> Row:
     named = f" {_zone_name(one.started, zone)}" if with_zone else ""
     cells = {
-        "GEN": str(one.number),
+        "GEN": "-" if one.number is None else str(one.number),
         "STARTED": f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-",
         "RESULT": one.word if layout.has_words else one.result,
         "BY": one.by or "-",
         "WHAT": one.what,
         _IN_SHORT: one.in_short,
-        "COMMIT": commit_text(one.commit, one.subject),
+        "COMMIT": "" if one.number is None else commit_text(one.commit, one.subject),
     }
     style = result_style(one.result.partition(" (")[0])
     return Row(tuple(cells[name] for name in layout.columns), {layout.columns.index("RESULT"): style})

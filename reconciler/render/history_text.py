@@ -1,5 +1,6 @@
 """The history, for people and for programs."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NamedTuple
@@ -16,9 +17,10 @@ from reconciler.model.outcome import (
     suspended_then,
 )
 from reconciler.model.printable import lines_text
+from reconciler.model.suspending import SuspensionChange, since
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
-from reconciler.render.history_list import Listed, listed_text, local_time
+from reconciler.render.history_list import Listed, listed_text, local_time, suspension_listed, suspension_record
 from reconciler.render.plan_json import json_text
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, plain
@@ -44,8 +46,10 @@ def history_text(
     here: Here = NOWHERE,
     zone: tzinfo | None = None,
     flags: Sequence[str] = (),
+    suspensions: Sequence[SuspensionChange] = (),
+    earlier_suspensions: int = 0,
 ) -> str:
-    """A line for each generation, the newest first, ended by a newline.
+    """A line for each generation, and for what happened to suspensions, the newest first, ended by a newline.
 
     Args:
         generations: ascending.
@@ -55,22 +59,61 @@ def history_text(
         here: where the command that lists them is run.
         zone: of the times; None: the one of this process.
         flags: with which options they were chosen.
+        suspensions: what happened to suspensions, in the order of time.
+        earlier_suspensions: how many such changes there are before these.
     """
-    if not generations:
-        nothing = "" if flags else "Nothing has been applied yet.\n"
-        return _earlier_text(earlier, here, flags, page) if earlier else nothing
-    rows = [_listed(one, most_names) for one in reversed(generations)]
+    ending = _earlier_text(earlier, earlier_suspensions, here, flags, page)
+    if not generations and not earlier and not flags:
+        ending = "Nothing has been applied yet.\n"
+    if not generations and not suspensions:
+        return ending
+    rows = in_time(
+        [_listed(one, most_names) for one in reversed(generations)],
+        [suspension_listed(one, most_names, zone) for one in suspensions],
+    )
     listed = listed_text(rows, page, zone)
     is_cut = listed != listed_text(rows, page._replace(width=None), zone)
     whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # cuts nothing")
-    ending = _earlier_text(earlier, here, flags, page) if earlier else ""
     return listed + ending + (lines_text(whole) if is_cut else "")
 
 
-def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
+def in_time(generations: Sequence[Listed], suspensions: Iterable[Listed]) -> list[Listed]:
+    """The lines of both, the newest first: `generations` in their order, `suspensions` where they belong in time.
+
+    A suspension of which the time is not known goes on, and comes first.
+    """
+    rows = list(generations)
+    for one in sorted(suspensions, key=lambda one: one.started or math.inf):
+        earlier = (at for at, row in enumerate(rows) if row.started and row.started <= (one.started or math.inf))
+        rows.insert(0 if not one.started else next(earlier, len(rows)), one)
+    return rows
+
+
+def shown_suspensions(
+    changes: Sequence[SuspensionChange], generations: Sequence[Generation], most: int | None, *, is_all: bool
+) -> list[SuspensionChange]:
+    """Those of `changes` that belong to a list of `generations` (ascending): those since the first one of them.
+
+    Args:
+        changes: in the order of time.
+        generations: that are listed.
+        most: how many changes are listed at most; None: all.
+        is_all: whether there are no earlier generations, so that no change is too early.
+    """
+    first = next((one.origin.started for one in generations if one.origin.started), math.inf)
+    shown = list(changes) if is_all else since(changes, first)
+    return shown if most is None else shown[-most:]
+
+
+def _earlier_text(earlier: int, suspensions: int, here: Here, flags: Sequence[str], page: Page) -> str:
+    counts = [
+        *([counted(earlier, "earlier generation")] if earlier else []),
+        *([f"{counted(suspensions, 'earlier line')} about suspensions"] if suspensions else []),
+    ]
+    if not counts:
+        return ""
     line = here.line(HISTORY.with_flags("-n", "0", *flags))
-    text = f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all:"
-    return lines_text(page.with_command(text, line))
+    return lines_text(page.with_command(f"{page.ellipsis} and {' and '.join(counts)}; to list all:", line))
 
 
 def _listed(one: Generation, most: int | None) -> Listed:
@@ -155,9 +198,15 @@ def _commit_lines(record: Mapping[str, Any], page: Page) -> Iterator[str]:
         )
 
 
-def history_json(generations: Iterable[Generation]) -> str:
+def history_json(generations: Iterable[Generation], suspensions: Iterable[SuspensionChange] = ()) -> str:
     """The same as JSON text, ended by a newline, ascending."""
-    return json_text({"formatVersion": 1, "generations": [_record(one) for one in generations]})
+    return json_text(
+        {
+            "formatVersion": 1,
+            "generations": [_record(one) for one in generations],
+            "suspensions": [suspension_record(one) for one in suspensions],
+        }
+    )
 
 
 def _record(one: Generation) -> dict[str, Any]:

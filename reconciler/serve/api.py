@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import decodable
 from reconciler.picture.cells import Picture, Row
+from reconciler.render.history_list import suspension_record
 from reconciler.render.text import iso_time
 from reconciler.serve.snapshot import Snapshot
 from reconciler.watch.host_view import EventView, GenerationView, GuestView, PlanView
@@ -53,6 +54,7 @@ def history_answer(snapshot: Snapshot) -> dict[str, Any]:
         "troubles": list(snapshot.troubles),
         "generations": [_generation(one) for one in history.generations] if history else [],
         "earlier": history.earlier if history else 0,
+        "suspensions": [suspension_record(one) for one in reversed(history.suspensions)] if history else [],
     }
 
 

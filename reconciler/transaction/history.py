@@ -162,6 +162,14 @@ class History:
                 found.append(whole.generation)
         return found
 
+    def labelled(self, selector: Selector) -> frozenset[str]:
+        """The names of the guests that had the labels of `selector` in what any generation wanted."""
+        found: set[str] = set()
+        for number in self.numbers():
+            with suppress(StateError, OSError):  # `touching` passes it over, too
+                found.update(one.name for one in self._whole(number).desired.guests if selector.takes(one.labels))
+        return frozenset(found)
+
     def labels(self, number: int) -> frozenset[tuple[tuple[str, str], ...]]:
         """Which labels the guests that generation `number` changed had then, or before if no manifest named them then.
 

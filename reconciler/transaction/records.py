@@ -61,6 +61,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "inventory.json": "devices of guests that have left the manifests then no longer count as ours, and stay",
     "degraded.json": "it only says what an apply that failed has left",
     "suspended.json": "nothing is suspended then",
+    "suspension-log.json": "the suspensions before are then not in the history",
     "enforced.json": "the loop then enforces only manifests that it can use",
     "refused.json": "the loop writes it again when it refuses a configuration next",
     "fleet.json": "which commit to several hosts was the last one here is then not known",

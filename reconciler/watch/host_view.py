@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from reconciler.model.codec import Codec
+from reconciler.model.suspending import SuspensionChange
 from reconciler.picture.cells import CHECKS, TEXTS, Picture
 from reconciler.watch.events import Kind, Level
 
@@ -167,11 +168,13 @@ class HistoryView(NamedTuple):
         version: what changes when the history changes; for who publishes.
         generations: the newest first, at most `MOST_GENERATIONS`.
         earlier: how many older ones there are.
+        suspensions: who suspended and resumed what, in the order of time, but for what ended by itself.
     """
 
     version: str
     generations: tuple[GenerationView, ...]
     earlier: int
+    suspensions: tuple[SuspensionChange, ...] = ()
 
 
 class EventView(NamedTuple):

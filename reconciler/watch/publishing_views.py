@@ -11,8 +11,10 @@ from itertools import accumulate, takewhile
 from typing import Any, Final
 
 from reconciler.integrations.git_address import without_secrets
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation
 from reconciler.model.problems import Problem
+from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.grid import grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
@@ -21,6 +23,8 @@ from reconciler.render.diagnostics import count_text
 from reconciler.render.history_text import by_text, generation_diff, what_text
 from reconciler.render.pictures import picture_of
 from reconciler.transaction.history import History
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspension_log import newest_changes, suspension_changes
 from reconciler.watch.events import Event, events
 from reconciler.watch.host_view import (
     EVENTS,
@@ -52,6 +56,9 @@ AT_ONCE: Final = 10
 """How many generations a command reads at most, which a boot or the start of a VM may wait for."""
 
 _MOST_LISTED: Final = 50
+_MOST_SUSPENDED: Final = 500
+"""How many names of guests that were suspended or resumed are published."""
+
 _LONGEST: Final = 500
 """In characters, of a sentence or a label of the views."""
 
@@ -62,13 +69,15 @@ _SPARE: Final = 64 << 10
 class Views:
     """What a loop, or one command, publishes beside the report."""
 
-    def __init__(self, history: History, *, at_once: int = MOST_GENERATIONS) -> None:
-        """Publish generations of `history`, at most `at_once` new ones each time."""
-        self._history = history
+    def __init__(self, state: StateDirectory, *, at_once: int = MOST_GENERATIONS) -> None:
+        """Publish the history in `state`, at most `at_once` new generations each time."""
+        self._state = state
+        self._history = History(state)
         self._at_once = at_once
         self._plan: Plan | None = None
         self._host = b""
         self._version = ""
+        self._suspensions: tuple[SuspensionChange, ...] = ()
         self._previous: Report | None = None
         self._events: tuple[EventView, ...] | None = None
 
@@ -88,7 +97,7 @@ class Views:
             self._publish_host(directory, plan)
         if is_loop:
             self._publish_events(directory, report)
-        self._publish_history(directory)
+        self._publish_history(directory, report.cycle_ended)
 
     def _publish_host(self, directory: RunDirectory, plan: Plan) -> None:
         is_there = directory.size(HOST) > 0
@@ -115,17 +124,18 @@ class Views:
         self._events = tuple(one for one, size in zip(every, sizes, strict=True) if size < LARGEST_EVENTS - _SPARE)
         directory.replace(EVENTS, _content(EventsView(self._events)))
 
-    def _publish_history(self, directory: RunDirectory) -> None:
+    def _publish_history(self, directory: RunDirectory, now: float) -> None:
+        suspensions = _suspensions(self._state, now)
         version = self._history.version
         room = LARGEST_TOTAL - _SPARE - directory.size(REPORT) - directory.size(HOST) - directory.size(EVENTS)
         size = directory.size(HISTORY)
-        if version == self._version and 0 < size <= room:
+        if (version, suspensions) == (self._version, self._suspensions) and 0 < size <= room:
             return
         earlier = read_published(directory.path, HISTORY, HistoryView)
-        view = history_view(self._history, version, earlier, self._at_once)
+        view = history_view(self._history, version, earlier, self._at_once)._replace(suspensions=suspensions)
         content = _content(_fitting(view, room))
         directory.replace(HISTORY, content)
-        self._version = view.version
+        self._version, self._suspensions = view.version, suspensions
 
 
 def host_content(plan: Plan) -> bytes:
@@ -216,6 +226,18 @@ def history_view(history: History, version: str, earlier: HistoryView | None, at
         shown.append(found)
     is_complete = len(shown) == len(newest)
     return HistoryView(version if is_complete else "", tuple(shown), len(stamps) - len(shown))
+
+
+def _suspensions(state: StateDirectory, now: float) -> tuple[SuspensionChange, ...]:
+    """Who suspended and resumed what, as much as is published; what cannot be read is reported by who reads it."""
+    try:
+        changes = suspension_changes(state, now)
+    except (StateError, OSError):
+        return ()
+    return tuple(
+        one._replace(guests=tuple(map(_short, one.guests)), by=_short(one.by), reason=_short(one.reason))
+        for one in newest_changes(changes, MOST_GENERATIONS, _MOST_SUSPENDED)
+    )
 
 
 def generation_view(history: History, number: int, stamp: tuple[int, ...]) -> GenerationView:

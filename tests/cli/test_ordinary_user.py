@@ -224,6 +224,24 @@ def test_a_published_rollback_is_no_second_apply_of_its_commit(
     assert "\n  wants:     what generation 1 wanted\n" in as_a_user(site, "history", "show", "3", *simulated).out
 
 
+def test_the_published_history_has_the_suspensions(site: Path) -> None:
+    """As the history itself: who suspended and resumed what, when and why."""
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    assert as_root(site, "apply", "--yes", "-f", "site", *simulated).code == 0
+    suspended = as_root(site, "suspend", "guest1", "guest2", "--reason", "key ceremony", "--for", "2h", *simulated)
+    assert suspended.code == as_root(site, "resume", "guest1", *simulated).code == 0
+    shown = as_root(site, "history", *simulated).out
+    recorded = json.loads(as_root(site, "history", "-o", "json", *simulated).out)["suspensions"]
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+
+    listed = as_a_user(site, "history", *simulated)
+
+    assert listed.out == shown
+    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["-", "-", "1"]
+    assert json.loads(as_a_user(site, "history", "-o", "json", *simulated).out)["suspensions"] == recorded
+    assert [one["what"] for one in recorded] == ["suspended", "resumed"]
+
+
 def test_the_published_history_may_be_of_guests_with_a_label(site: Path) -> None:
     """Also of one whose manifest has gone since, as root sees it; of those that are published."""
     simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")

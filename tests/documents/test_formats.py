@@ -46,6 +46,7 @@ from reconciler.transaction.loop_records import CommitPolicy, LastGood, Refusal,
 from reconciler.transaction.records import RECORDS, TEXTS
 from reconciler.transaction.setup_record import InstalledService, SetUp
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspension_log import SuspensionLog, suspension_changes
 from reconciler.watch import published
 from reconciler.watch.host_view import VIEWS, EventsView, HistoryView, HostView
 from reconciler.watch.published import LoopStatus
@@ -68,6 +69,7 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "fleet": (apply_ids._FleetApplies, RECORDS, TEXTS, LATEST),
     "lock": (lock._Holder, RECORDS, TEXTS, LATEST),
     "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
+    "suspension-log": (SuspensionLog, RECORDS, TEXTS, LATEST),
     "enforced": (LastGood, RECORDS, TEXTS, LATEST),
     "commits": (CommitPolicy, RECORDS, TEXTS, LATEST),
     "setup": (SetUp, RECORDS, TEXTS, LATEST),
@@ -177,7 +179,7 @@ def test_files_are_as_the_types_say(command: Command) -> None:
     assert command("apply", "--yes").code == 0
     assert command.bare("suspend", "guest1", "--reason", "x", "--simulate", str(command.simulated_host)).code == 0
     state = Path(f"{command.simulated_host}.state")
-    files = {"inventory.json": "inventory", "suspended.json": "suspensions"}
+    files = {"inventory.json": "inventory", "suspended.json": "suspensions", "suspension-log.json": "suspension-log"}
     files |= {"generations/000001.json": "history", "generations/000001.outcome.json": "history-outcome"}
     for file, name in files.items():
         record = json.loads((state / file).read_text())
@@ -185,7 +187,8 @@ def test_files_are_as_the_types_say(command: Command) -> None:
         fields = {re.split(r"\W", line)[0] for line in layout(kind, codec, texts)}
         assert record.pop("formatVersion") == version
         assert record.keys() == fields, file
-    listed = json.loads(history_json(History(StateDirectory(state)).generations()))
+    directory = StateDirectory(state)
+    listed = json.loads(history_json(History(directory).generations(), suspension_changes(directory, 0.0)))
     pinned("history-list", listed.pop("formatVersion"), sample_layout(listed))
 
 

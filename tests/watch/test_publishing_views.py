@@ -27,12 +27,12 @@ class Publishing:
         self.path = folder / "run"
         self.directory = RunDirectory(self.path, is_public=True)
         self.directory.prepare()
-        self.views = Views(History(self.looped.state), at_once=at_once)
+        self.views = Views(self.looped.state, at_once=at_once)
         self.reporter = Reporter("the branch", None, applies=True)
 
     def restart(self) -> None:
         """Start the loop anew."""
-        self.views = Views(History(self.looped.state))
+        self.views = Views(self.looped.state)
         self.reporter = Reporter("the branch", None, applies=True)
 
     def cycle(self) -> Report:
@@ -225,7 +225,7 @@ def test_a_view_too_large_loses_labels_then_the_picture(tmp_path: Path, monkeypa
     size = len((publishing.path / HOST).read_bytes())
     for largest in (size - 1, size - 100):
         monkeypatch.setattr("reconciler.watch.publishing_views.LARGEST_HOST", largest)
-        publishing.views = Views(History(publishing.looped.state))
+        publishing.views = Views(publishing.looped.state)
         publishing.cycle()
         assert publishing.host.is_cut
         assert not any(one.labels for one in publishing.host.guests.values())
