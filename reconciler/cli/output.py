@@ -339,9 +339,14 @@ def show_problems(
     """
     if problems:
         from reconciler.cli.command_lines import with_directory
+        from reconciler.model.problems import MISSING_HOST
         from reconciler.render.diagnostics import problems_text
 
         shown = with_directory(problems, context)
+        if any(one.id in MISSING_HOST for one in shown):
+            from reconciler.cli.hosts_beside import with_hosts_beside
+
+            shown = with_hosts_beside(shown, context)
         sys.stdout.flush()
         ending = "" if at_the_end else "\n"
         sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), _width_for_stderr())}{ending}")

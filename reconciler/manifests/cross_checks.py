@@ -9,7 +9,7 @@ from reconciler.manifests.documents import derived_uuid
 from reconciler.manifests.schema import API_VERSION
 from reconciler.model.desired import DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine
-from reconciler.model.problems import Place, Problem, ProblemList, several
+from reconciler.model.problems import NO_HOST, UNKNOWN_HOST, Place, Problem, ProblemList, several
 from reconciler.model.similar import MOST_OF_EACH, did_you_mean
 
 _NAME: Final[Path] = ("metadata", "name")
@@ -135,7 +135,7 @@ _PLACEHOLDER: Final = "NAME"
 def _no_host_at(places: tuple[Place, ...], name: str = _PLACEHOLDER) -> Problem:
     document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {name}"
     how = "with the host's short name in place of NAME" if name == _PLACEHOLDER else "by the host's short name"
-    return error("no-host", "no manifest describes a Host", places, f"Add one, {how}:\n{document}")
+    return error(NO_HOST, "no manifest describes a Host", places, f"Add one, {how}:\n{document}")
 
 
 def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], problems: ProblemList) -> None:
@@ -150,7 +150,7 @@ def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], prob
                 field = ("spec", "hosts", index) if guest.hosts else ("spec", "host")
                 message = f"guest {guest.name!r} belongs to host {host!r}, but no manifest describes that Host"
                 advice = f"{did_you_mean(host, known[:MOST_OF_EACH])}There are: {several(known)}."
-                problems.add(error("unknown-host", message, (Place(guest.position, field=field),), advice))
+                problems.add(error(UNKNOWN_HOST, message, (Place(guest.position, field=field),), advice))
             else:
                 message = f"guest {guest.name!r} does not say which host it belongs to"
                 advice = f"Add spec.host; there are: {several(known)}."

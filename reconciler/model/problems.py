@@ -27,6 +27,11 @@ FOREIGN_FILES: Final = "foreign-files"
 WRONG_DIRECTORY: Final = frozenset((NO_MANIFESTS, FOREIGN_FILES))
 """The ids of problems that say that another directory was probably meant: their place, if any, is that directory."""
 
+NO_HOST: Final = "no-host"
+UNKNOWN_HOST: Final = "unknown-host"
+MISSING_HOST: Final = frozenset((NO_HOST, UNKNOWN_HOST))
+"""The ids of problems that say that no manifest describes a Host which guests belong to."""
+
 
 class Severity(StrEnum):
     """Whether a problem stops the run (``error``), is shown (``warning``), or is only counted (``note``)."""
