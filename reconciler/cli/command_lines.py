@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from reconciler.manifests.files import STDIN_NAME
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import WRONG_DIRECTORY, Problem
 
@@ -84,6 +85,8 @@ def with_directory(problems: Iterable[Problem], context: click.Context | None = 
 
 def _with_directory(problem: Problem, context: click.Context) -> Problem:
     named = problem.places[0].position.file if problem.places else "DIRECTORY"
+    if named == STDIN_NAME:  # it was read, and nothing more will come from it
+        named = "DIRECTORY"
     others = {"paths": None} if "paths" in context.params else {}
     return problem._replace(help=f"{problem.help} Run: {changed_line(context, file=(named,), **others)}")
 

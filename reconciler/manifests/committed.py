@@ -14,6 +14,8 @@ from reconciler.manifests import files
 from reconciler.manifests.files import (
     FILE_LIMIT,
     OURS_WITHIN,
+    STDIN,
+    STDIN_NAME,
     Files,
     FoundFile,
     Kind,
@@ -85,7 +87,7 @@ class WithInput(NamedTuple):
     @property
     def where(self) -> str:
         """See `Files`."""
-        return f"{self.files.where}, standard input" if self.files else "standard input"
+        return f"{self.files.where}, {STDIN_NAME}" if self.files else STDIN_NAME
 
     def listing(self, stop: StopToken = NEVER) -> Listing:
         """See `Files`."""
@@ -106,7 +108,7 @@ class WithInput(NamedTuple):
         return None
 
 
-_INPUT: Final = FoundFile("standard input", "-")
+_INPUT: Final = FoundFile(STDIN_NAME, STDIN)
 
 
 class Committed(NamedTuple):

@@ -32,7 +32,8 @@ MOST_FOLDERS: Final = 64
 _ENDINGS: Final = (".yaml", ".yml")
 _CHECKED_EVERY: Final = 1000
 STDIN: Final = "-"
-"""The path that stands for standard input."""
+STDIN_NAME: Final = "standard input"
+"""The path that stands for standard input, and what places call it."""
 
 
 class FoundFile(NamedTuple):

@@ -31,13 +31,13 @@ class Piped:
     """Runs commands with something on standard input."""
 
     def __init__(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._command = command
+        self.command = command
         self._monkeypatch = monkeypatch
 
     def __call__(self, content: bytes, *words: str) -> Ran:
         self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-        where = () if words[0] == "validate" else ("--simulate", str(self._command.simulated_host))
-        return self._command.bare(*words, *where)
+        where = () if words[0] == "validate" else ("--simulate", str(self.command.simulated_host))
+        return self.command.bare(*words, *where)
 
 
 @pytest.fixture
@@ -122,6 +122,25 @@ def test_nothing_on_it_is_said(piped: Piped, content: bytes) -> None:
 
     assert ran.code == 3
     assert "error[no-manifests]: standard input is empty" in ran.err
+    assert "Run: reconcile plan -f DIRECTORY --simulate " in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize("words", [("plan",), ("drift",), ("matrix",), ("validate",), ("apply", "--yes")], ids=" ".join)
+@pytest.mark.parametrize("others", [(), ("-f", "other.yaml")])
+@pytest.mark.parametrize("content", [b"", b"kind: Pod\n"])
+def test_what_is_wrong_on_it_leads_to_a_command_that_can_run(
+    piped: Piped, words: tuple[str, ...], others: tuple[str, ...], content: bytes
+) -> None:
+    """No file is called as people call standard input, and what came from there will not come again."""
+    Path("other.yaml").write_text("kind: Other\n", encoding="utf-8")
+
+    ran = piped(content, *words, "-f", "-", *others)
+
+    assert ran.code == 3, ran.err
+    line = " ".join(ran.err.partition("Run: ")[2].split("\n\n")[0].split())
+    assert line.startswith(f"reconcile {words[0]}") or (content and not others)
+    assert "standard input" not in line
+    assert "-f -" not in line
 
 
 def test_too_much_on_it_is_refused(piped: Piped) -> None:
