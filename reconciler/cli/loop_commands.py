@@ -3,25 +3,20 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
-from itertools import product
-from typing import Final, NamedTuple
+from typing import Final
 
 import click
 
 from reconciler.api import user_name
-from reconciler.cli.asked import ALMOST_A_QUEUE
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.named_guests import host_meant, recorded, refuse_paths, require_known
 from reconciler.cli.open_host import (
-    known_hosts,
     opened,
     require_ap_bus,
     require_host,
     require_simulated_host,
     state_of,
-    wanted_here,
     wanted_source,
 )
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
@@ -29,7 +24,6 @@ from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.locks import patience
-from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import (
     LOOP_STATUS,
@@ -38,23 +32,19 @@ from reconciler.model.commands import (
     WATCH,
     ends_of,
     resume,
-    status_of_guest,
 )
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
-from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.printable import error_text, first_unprintable
 from reconciler.model.problems import several
+from reconciler.model.similar import nearest
 from reconciler.model.suspending import SuspensionChange
-from reconciler.planning.misread import ids_meant
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.loop_records import (
     Suspension,
     Suspensions,
-    read_last_good,
     read_suspensions,
     write_suspensions,
 )
@@ -175,13 +165,13 @@ def suspend_command(
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
-    _refuse_paths(host, guests)
+    refuse_paths(host, guests)
     require_ap_bus(host)
     require_host(host)
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, _user(), until)
 
-    _require_known(host, guests)
+    require_known(host, guests)
     if selector.pairs:
         guests = tuple(dict.fromkeys((*guests, *_labelled(host, selector))))
 
@@ -277,92 +267,6 @@ def _who(guests: Sequence[str]) -> str:
     return f"{'guest' if len(guests) == 1 else 'guests'} {', '.join(guests)}"
 
 
-def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """A path is no name of a guest: a slash is in none."""
-    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
-        line = host.here.reading((*host.paths, path)).line(STATUS)
-        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
-
-
-def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """Refuse a mistyped name, which would suspend no guest and go unnoticed; where none is known, say that."""
-    found = _recorded(host)
-    known = {one.name for one in found}
-    if not known.issuperset(guests):
-        here = wanted_here(host)  # one may be new
-        known |= {one.name for one in here.desired.guests} if here else set()
-    for name in guests:
-        if name not in known and (refused := _no_guest_but(host, name, found)):
-            raise refused
-    if guests and not known:
-        there = f"is a guest {guests[0]}" if len(guests) == 1 else "are such guests"
-        note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
-    unknown = [name for name in guests if name not in known]
-    if known and unknown:
-        from reconciler.cli.mistyped import other_guests
-
-        raise other_guests(unknown, known)
-
-
-class _Recorded(NamedTuple):
-    """A guest of which there is a record: its name, the uuid of its device, and what that holds or is to hold."""
-
-    name: str
-    uuid: str
-    config: ApConfig
-
-
-def _recorded(host: HostOptions) -> list[_Recorded]:
-    """The guests that were applied last, and those that the loop enforces."""
-    state, boot_id = state_of(host)
-    good = read_last_good(state)
-    applied = Journal(state, boot_id).applied().guests
-    return [
-        *(_Recorded(name, uuid, config) for uuid, (name, config) in applied.items()),
-        *(_Recorded(one.name, one.uuid, one.config) for one in (good.desired.guests if good else ())),
-    ]
-
-
-def _no_guest_but(host: HostOptions, word: str, found: Sequence[_Recorded]) -> Refused | None:
-    """Why `word` cannot be suspended where it is no guest but the host, a device or a queue; None where it is none."""
-    line = partial(_with_guests, word)
-    if word in known_hosts(host):
-        # The whole host has all guests that may be named besides.
-        whole = changed_line(click.get_current_context(), guests=None)
-        return Refused(f"{word} is the host, not a guest; to suspend the whole host, name no guest", whole)
-    if names := [one.name for one in found if one.uuid == word.lower()]:
-        return Refused(f"{word} is the device of {names[0]}; guests are suspended by name", line(names[:1]))
-    queues = _queues(word)
-    if not queues:
-        return None
-    holders = {queue: sorted({one.name for one in found if one.config.matrix.has(queue)}) for queue in queues}
-    lines = [
-        f"{line(names)}{'' if str(queue) == word.lower() else f'    # for {queue}'}"
-        for queue, names in holders.items()
-        if names
-    ]
-    who = "" if lines else ", and no guest is known to have it"
-    return Refused(
-        f"{word} is a queue{who}; what can be suspended is a guest, or the whole host",
-        *(lines or [host.line(status_of_guest(word))]),
-    )
-
-
-def _with_guests(word: str, names: Sequence[str]) -> str:
-    """The current command with the guests called `names` in place of `word`."""
-    context = click.get_current_context()
-    guests = [name for one in context.params["guests"] for name in (names if one == word else [one])]
-    return changed_line(context, guests=tuple(dict.fromkeys(guests)))
-
-
-def _queues(word: str) -> list[Queue]:
-    """The queues that `word` may mean; none where it looks like none."""
-    almost = ALMOST_A_QUEUE.fullmatch(word)
-    with suppress(UnknownText):
-        return [parse_queue(word.lower())]
-    return [Queue(*pair) for pair in product(ids_meant(almost[1]), ids_meant(almost[2]))] if almost else []
-
-
 @command("resume")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("suspended"))
 @click.option("--all", "everything", is_flag=True, help="The host and every guest.")
@@ -374,7 +278,7 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
     """
     if guests and everything:
         raise click.UsageError("--all resumes the host and every guest; leave the names out")
-    _refuse_paths(host, guests)
+    refuse_paths(host, guests)
     require_simulated_host(host)
     if not _is_any_suspended(host):
         require_ap_bus(host)
@@ -424,9 +328,9 @@ def _is_any_suspended(host: HostOptions) -> bool:
 
 def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:
     """Say which guests are not suspended or not there at all, what was probably meant, and what is suspended."""
-    from reconciler.model.similar import did_you_mean, nearest
+    from reconciler.model.similar import did_you_mean
 
-    known = {one.name for one in _recorded(host)}
+    known = {one.name for one in recorded(host)}
     there = [name for name in missing if name in known or not known | left.guests.keys()]
     if there:
         names = several([f"'{name}'" for name in there], _MOST_NAMES)
@@ -434,6 +338,9 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
     meant: list[str] = []
     for name in missing:
         if name not in there:
+            if host_meant(host, name, {*known, *left.guests}):
+                say(f"error: {name} is the host, not a guest; to resume the whole host, name no guest")
+                continue
             guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
             say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
             meant += [one for one in [nearest(name, sorted(left.guests))] if one]

@@ -250,6 +250,32 @@ def test_the_name_of_the_host_is_answered_with_the_command_for_the_whole_host(
     assert command.bare(*line).out == "the whole host: suspended until it is resumed\n"
 
 
+@pytest.mark.parametrize("word", ["LPAR7", "lpr7", "Lpar-7"])
+def test_a_mistyped_name_of_the_host_is_answered_with_the_command_for_the_whole_host(
+    command: Command, word: str
+) -> None:
+    """Whatever the case; a name that is more like that of a guest means the guest."""
+    said, (line,) = refused(command, word)
+
+    whole = "Did you mean the host 'lpar7'? To suspend the whole host, name no guest"
+    assert said == f"Error: no guest called {word} is known here. {whole}"
+    assert command.bare(*line).out == "the whole host: suspended until it is resumed\n"
+    assert "the host" not in refused(command, "gest1")[0]
+
+
+@pytest.mark.parametrize("word", ["lpar7", "LPAR7", "lpr7"])
+def test_who_resumes_the_host_by_its_name_gets_the_command_that_does_it(command: Command, word: str) -> None:
+    """Where the host is suspended; the guests that are suspended stay so."""
+    assert on_host(command, "suspend", "--reason", "reboot").code == 0
+
+    ran = on_host(command, "resume", word)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert f"error: {word} is the host, not a guest; to resume the whole host, name no guest\n" in ran.err
+    (line,) = offered(ran)
+    assert command.bare(*line).out == "the whole host: resumed\n"
+
+
 def test_so_it_is_where_nothing_is_recorded_yet(command: Command) -> None:
     """Instead of suspending a guest that has the name of the host."""
     ran = on_host(command, "suspend", "lpar7", "--reason", "x", "--state-dir", str(command.directory / "new"))

@@ -1,0 +1,127 @@
+"""Whether what is to be suspended or resumed is a guest, and what was meant where it is none."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import click
+
+from reconciler.cli.asked import ALMOST_A_QUEUE
+from reconciler.cli.command_lines import changed_line
+from reconciler.cli.open_host import known_hosts, state_of, wanted_here
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import note
+from reconciler.cli.tree import Refused
+from reconciler.kernel.text_forms import UnknownText, parse_queue
+from reconciler.model.commands import STATUS, status_of_guest
+from reconciler.model.matrix import ApConfig, Queue
+from reconciler.model.similar import nearest
+from reconciler.planning.misread import ids_meant
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.loop_records import read_last_good
+
+
+def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """A path is no name of a guest: a slash is in none."""
+    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
+        line = host.here.reading((*host.paths, path)).line(STATUS)
+        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
+
+
+def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """Refuse a mistyped name, which would suspend no guest and go unnoticed; where none is known, say that."""
+    found = recorded(host)
+    known = {one.name for one in found}
+    if not known.issuperset(guests):
+        here = wanted_here(host)  # one may be new
+        known |= {one.name for one in here.desired.guests} if here else set()
+    for name in guests:
+        if name not in known and (refused := _no_guest_but(host, name, found)):
+            raise refused
+    if guests and not known:
+        there = f"is a guest {guests[0]}" if len(guests) == 1 else "are such guests"
+        note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
+    unknown = [name for name in guests if name not in known]
+    if known and unknown:
+        from reconciler.cli.mistyped import other_guests
+
+        raise _refused_host(host, unknown, known) or other_guests(unknown, known)
+
+
+def _refused_host(host: HostOptions, unknown: Sequence[str], known: Iterable[str]) -> Refused | None:
+    """That the host was probably meant by the first of the `unknown` names; None where a guest was, or none of both."""
+    near = host_meant(host, unknown[0], known)
+    if not near:
+        return None
+    whole = changed_line(click.get_current_context(), guests=None)
+    text = f"no guest called {unknown[0]} is known here. Did you mean the host '{near}'?"
+    return Refused(f"{text} To suspend the whole host, name no guest", whole)
+
+
+def host_meant(host: HostOptions, word: str, known: Iterable[str]) -> str:
+    """The name of the host where `word` means it rather than one of the `known` guests; else empty."""
+    guests, hosts = set(known), known_hosts(host)
+    near = nearest(word, sorted({*guests, *hosts}))
+    return near if near in hosts - guests else ""
+
+
+class Recorded(NamedTuple):
+    """A guest of which there is a record: its name, the uuid of its device, and what that holds or is to hold."""
+
+    name: str
+    uuid: str
+    config: ApConfig
+
+
+def recorded(host: HostOptions) -> list[Recorded]:
+    """The guests that were applied last, and those that the loop enforces."""
+    state, boot_id = state_of(host)
+    good = read_last_good(state)
+    applied = Journal(state, boot_id).applied().guests
+    return [
+        *(Recorded(name, uuid, config) for uuid, (name, config) in applied.items()),
+        *(Recorded(one.name, one.uuid, one.config) for one in (good.desired.guests if good else ())),
+    ]
+
+
+def _no_guest_but(host: HostOptions, word: str, found: Sequence[Recorded]) -> Refused | None:
+    """Why `word` cannot be suspended where it is no guest but the host, a device or a queue; None where it is none."""
+    line = partial(_with_guests, word)
+    if word in known_hosts(host):
+        # The whole host has all guests that may be named besides.
+        whole = changed_line(click.get_current_context(), guests=None)
+        return Refused(f"{word} is the host, not a guest; to suspend the whole host, name no guest", whole)
+    if names := [one.name for one in found if one.uuid == word.lower()]:
+        return Refused(f"{word} is the device of {names[0]}; guests are suspended by name", line(names[:1]))
+    queues = _queues(word)
+    if not queues:
+        return None
+    holders = {queue: sorted({one.name for one in found if one.config.matrix.has(queue)}) for queue in queues}
+    lines = [
+        f"{line(names)}{'' if str(queue) == word.lower() else f'    # for {queue}'}"
+        for queue, names in holders.items()
+        if names
+    ]
+    who = "" if lines else ", and no guest is known to have it"
+    return Refused(
+        f"{word} is a queue{who}; what can be suspended is a guest, or the whole host",
+        *(lines or [host.line(status_of_guest(word))]),
+    )
+
+
+def _with_guests(word: str, names: Sequence[str]) -> str:
+    """The current command with the guests called `names` in place of `word`."""
+    context = click.get_current_context()
+    guests = [name for one in context.params["guests"] for name in (names if one == word else [one])]
+    return changed_line(context, guests=tuple(dict.fromkeys(guests)))
+
+
+def _queues(word: str) -> list[Queue]:
+    """The queues that `word` may mean; none where it looks like none."""
+    almost = ALMOST_A_QUEUE.fullmatch(word)
+    with suppress(UnknownText):
+        return [parse_queue(word.lower())]
+    return [Queue(*pair) for pair in product(ids_meant(almost[1]), ids_meant(almost[2]))] if almost else []
