@@ -129,8 +129,8 @@ def _show_how_to_go_further(history: History, newest: Generation) -> None:
     with suppress(NoSuchGeneration):
         present = history.newest_target(before=newest.number)
         say(f"the host is as generation {present} wants")
-        further = history.newest_target(before=present)
-        say(f"  next: to roll back to generation {further}: {again(number=further)}")
+        if further := _further_back(history, present, present):
+            say(f"  next: to roll back to generation {further}: {again(number=further)}")
 
 
 def _show_ways_from_a_rollback(host: HostOptions, history: History, newest: Generation, undid: int) -> None:
@@ -140,9 +140,18 @@ def _show_ways_from_a_rollback(host: HostOptions, history: History, newest: Gene
     else:
         say(f"  next: {host.line(PLAN)}    # shows what the manifests bring back")
     present = _followed(history, newest.number)
+    if present and (further := _further_back(history, present.number, present.number, undid)):
+        say(f"  next: to roll back to generation {further}: {again(number=further)}")
+
+
+def _further_back(history: History, before: int, *others: int) -> int:
+    """The newest generation before number `before` that was applied and wants what none of the `others` wants; or 0."""
+    known = {history.look(one).digest for one in others if one}
     with suppress(NoSuchGeneration):
-        if present and (further := history.newest_target(before=present.number)) != undid:
-            say(f"  next: to roll back to generation {further}: {again(number=further)}")
+        while before := history.newest_target(before=before):
+            if history.look(before).digest not in known:
+                return before
+    return 0
 
 
 def _loop_applies(host: HostOptions) -> bool:

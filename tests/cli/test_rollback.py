@@ -297,3 +297,20 @@ def test_a_plan_after_a_rollback_says_so(command: Command) -> None:
     assert f"Note: generation 3 {said}." in " ".join(after.out.split())
     assert f"Note: generation 3 {said}." in " ".join(diff.err.split())
     assert "rolled the host back" not in command("plan").out
+
+
+def test_one_way_to_each_state_is_offered_after_a_rollback(command: Command) -> None:
+    """An earlier generation that wants the same as the one that was undone, or as the present one, is no other way."""
+    change(command, "adapters: [6]", "adapters: [5]")
+    assert command("apply", "--yes").code == 0
+    change(command, "adapters: [5]", "adapters: [6]")
+    assert command("apply", "--yes").code == 0  # generation 4 wants what generation 2 wanted
+    assert command("rollback", "3", "--yes").code == 0
+
+    ran = command("rollback")
+
+    assert [line for line in ran.err.splitlines() if "rollback 2" in line or line.endswith(" 2")] == []
+    offered = [line for line in ran.err.splitlines() if line.startswith("  next: ")]
+    assert len(offered) == 2, ran.err
+    assert offered[0].endswith(" 4") or " 4" in offered[0]
+    assert offered[1].endswith(" 1") or " 1" in offered[1]
