@@ -336,7 +336,13 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
             f"{host.here.reading(('MANIFESTS',)).line(APPLY.with_flags(planfile))}"
         )
     recorded = "" if host.paths else saved.recorded
-    return host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded), saved
+    paths = host.paths or tuple(map(_as_seen_from_here, saved.manifests))
+    return host._replace(paths=paths, host=saved.host, recorded=recorded), saved
+
+
+def _as_seen_from_here(path: str) -> str:
+    """The absolute `path` as a person names it who works in the current directory: by the shorter one of its names."""
+    return min(os.path.relpath(path), path, key=len)
 
 
 def _show(made: Plan, format: str, whole: str) -> None:

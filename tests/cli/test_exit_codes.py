@@ -136,6 +136,23 @@ def test_a_stale_plan_leads_to_another_one_in_the_same_file(
     assert json.loads(Path(saved).read_text(encoding="utf-8"))["targets"] == (["guest1"] if chosen else None)
 
 
+@pytest.mark.parametrize("typed", [".", "three-guests", "../three-guests"])
+def test_the_command_for_a_stale_plan_has_its_manifests_as_they_are_typed(
+    command: Command, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """From the directory in which the plan was made, whatever absolute paths the file has."""
+    monkeypatch.chdir(command.directory.parent if typed == "three-guests" else command.directory)
+    host = os.path.relpath(command.simulated_host)
+    assert command.bare("plan", "--out", "plan.json", "-f", typed, "--simulate", host).code == 0
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
+
+    stale = command.bare("apply", "plan.json", "--yes", "--simulate", host)
+
+    assert stale.code == 5
+    line = "." if typed == "../three-guests" else typed
+    assert f"  next: reconcile plan --out plan.json -f {line} --host lpar7 --simulate {host}\n" in stale.err
+
+
 def test_6_where_the_kernel_refuses(command: Command) -> None:
     """A refused write is 6, and the host is as before."""
     with command.simulated_host.open("a", encoding="utf-8") as file:
