@@ -19,7 +19,7 @@ _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
 _BRACKETS: Final = r"\([^()]{0,30}\)"
 """A few words in brackets, which are not divided either."""
 
-_COMMANDS: Final = re.compile(r"'(?:sudo )?reconcile [^']*'|(?:^|(?<=: ))(?:sudo )?reconcile .*|(?<=run: ).*")
+_COMMANDS: Final = re.compile(r"'(?:sudo )?reconcile [^']*'|(?:^|(?<=[:?] ))(?:sudo )?reconcile .*|(?<=run: ).*")
 """A command in a text, in quotes or to its end: it is not divided either, so that it can be copied."""
 
 

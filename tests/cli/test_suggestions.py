@@ -480,3 +480,28 @@ def test_a_record_of_a_host_is_no_saved_plan(command: Command) -> None:
     ran = command.bare("plan", "z4.json", *WHERE)
 
     assert "is a saved plan" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("aply", "--yes", "--confirm-within", "5m", "--host", "lpar7", "-f", "."),
+        ("service", "instal", "watch", "--enable", "-f", "/etc/reconciler", "--apply"),
+        ("plan", "--dry-run", "--host", "lpar7", "-f", ".", "--target", "guest1", "--simulate", "simulated-host.yaml"),
+        ("histroy", "--state-dir", "/var/lib/reconciler-of-another-lpar", "--simulate", "simulated-host.yaml"),
+    ],
+)
+def test_a_command_that_was_meant_is_not_divided(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """On a narrow page it stands on a line of its own, to be copied."""
+    monkeypatch.chdir(command.directory)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    ran = command.bare(*words)
+
+    (line,) = [
+        one for one in ran.err.splitlines() if "reconcile " in one and "sage: " not in one and "Try '" not in one
+    ]
+    assert line.startswith("  reconcile ")
+    assert line.split()[-1] == words[-1]
