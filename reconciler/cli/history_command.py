@@ -10,10 +10,10 @@ from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import show_waiting
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.history_words import asked_for
 from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,
-    OneApply,
     format_option,
     host_options,
     label_option,
@@ -69,7 +69,7 @@ def history_command(
     """  # noqa: D301 - click reads the character
     require_simulated_host(host)
     require_host(host)
-    asked = _asked(words, newest, format)
+    asked = asked_for(host, words, newest, format)
     if asked and asked[0] == "state":
         _show_state(host, format, asked[1] if asked[1:] else None)
         return Exit.DONE
@@ -92,38 +92,6 @@ def history_command(
         case _:
             _list(host, format, newest, selector)
     return Exit.DONE
-
-
-def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int | str, ...]:
-    """What is asked for: nothing, which is the list, or a word and the generations that it is about.
-
-    Raises:
-        click.UsageError: nothing can be made of it; it says what to run instead.
-    """
-    if not words:
-        if format == "diff":
-            raise click.UsageError("a list has no diff; write 'reconcile history show ID -o diff'")
-        return ()
-    if newest is not None:
-        raise click.UsageError(f"-n goes with the list only; without it: {again(newest=None)}")
-    which = tuple(one for one in map(_one_apply, words[1:]) if one is not None)
-    if (words[0], len(words), len(which)) in {("show", 2, 1), ("diff", 3, 2), ("state", 2, 1), ("state", 1, 0)}:
-        return (words[0], *which)
-    if len(words) == 1 and isinstance(_one_apply(words[0]), int):
-        raise click.UsageError(f"To show that generation: {again(words=('show', words[0]))}")
-    if words[0] == "diff" and len(words) == len(which) + 1 == 2:
-        line = again(words=("show", words[1]))
-        raise click.UsageError(f"diff compares two generations; to see what one has changed: {line}")
-    raise click.UsageError("write 'reconcile history', or add 'show ID', 'diff ID ID' or 'state [ID]'")
-
-
-def _one_apply(word: str) -> int | str | None:
-    try:
-        found = OneApply().convert(word, None, None)
-    except click.BadParameter:
-        return None
-    assert isinstance(found, int | str)
-    return found
 
 
 def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:

@@ -271,6 +271,11 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
     if number is None:
         return None
     word, around = said[number], (*said[:number], *said[number + 1 :])
+    if names == ("history",):
+        if word[1:].isdecimal():
+            return _known_and_working(root, (*names, "-n", word[1:], *around)) or (*names, "-n", word[1:], *around)
+        if word[2:] in ("show", "diff", "state"):
+            return (*names, word[2:], *around)
     if error.option_name in ACTIONS:
         action, others = _action_in((*(("--apply",) if names[0] == "apply" else ()), *said))
         meant = ((*action, *others),) if names[0] in _ALIKE else ()

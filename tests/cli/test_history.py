@@ -213,7 +213,7 @@ def test_the_history_has_few_lines_and_says_what_lists_the_rest(command: Command
         ("show", "1", "2"),
     ):
         assert command("history", *wrong).code == 64
-    advised = command("history", "diff", "1").err.rpartition("to see what one has changed: ")[2]
+    advised = command("history", "diff", "1").err.rpartition("  next: ")[2]
     assert command.bare(*shlex.split(advised)[1:]).code == 0
 
 

@@ -1,0 +1,136 @@
+"""What the words after ``reconcile history`` ask for, and what was meant by those that ask for nothing there is."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import click
+
+from reconciler.cli.command_lines import again
+from reconciler.cli.named_guests import recorded
+from reconciler.cli.open_host import state_of
+from reconciler.cli.options import HostOptions, OneApply
+from reconciler.cli.tree import Refused
+from reconciler.model.errors import ReconcileError
+from reconciler.model.similar import nearest
+from reconciler.transaction.apply_ids import number_of
+from reconciler.transaction.history import History
+
+_SUBJECTS: Final = {("show", 2, 1), ("diff", 3, 2), ("state", 2, 1), ("state", 1, 0)}
+"""The first word, how many words there are, and how many of them name an apply."""
+
+_NAMES: Final = ("show", "diff", "state")
+
+
+def asked_for(host: HostOptions, words: Sequence[str], newest: int | None, format: str) -> tuple[int | str, ...]:
+    """What is asked for: nothing, which is the list, or a word and the generations that it is about.
+
+    Args:
+        host: whose history it is.
+        words: the arguments of the command.
+        newest: how many are to be listed; None where nothing was said.
+        format: how to print.
+
+    Raises:
+        click.UsageError: nothing can be made of it; it says what to run instead.
+    """
+    if not words:
+        if format == "diff":
+            newest_one = _show_words(_newest(host))
+            line = _line_for(newest_one) if newest_one else again(format=None)
+            raise Refused("a list has no diff; one generation has", line)
+        return ()
+    if newest is not None:
+        raise click.UsageError(f"-n goes with the list only; without it: {again(newest=None)}")
+    which = _applies(words[1:])
+    if (words[0], len(words), len(which)) in _SUBJECTS:
+        return (words[0], *which)
+    raise _meant(host, words)
+
+
+def _applies(words: Sequence[str]) -> tuple[int | str, ...]:
+    return tuple(one for one in map(_one_apply, words) if one is not None)
+
+
+def _one_apply(word: str) -> int | str | None:
+    try:
+        found = OneApply().convert(word, None, None)
+    except click.BadParameter:
+        return None
+    assert isinstance(found, int | str)
+    return found
+
+
+def _meant(host: HostOptions, words: Sequence[str]) -> Refused:
+    """Why `words` ask for nothing, and what to run instead."""
+    first, others = words[0], [part for word in words[1:] for part in word.split("..") if part]
+    numbers = [word for word in words if isinstance(_one_apply(word), int)]
+    if guest := _guest_in(host, words):
+        text = f"{guest} is a guest; the history is of whole applies"
+        shown = f"{_line_for((), format='wide')}    # names the guests of each"
+        return Refused(text, shown)
+    if len(numbers) == len(words) == 2:
+        return Refused("two generations are compared by diff", _line_for(("diff", *words)))
+    if len(words) == 1 and _is_apply(host, first):
+        return Refused(f"one apply is shown by show: {first} is no subcommand", _line_for(("show", first)))
+    if first in _NAMES:
+        return _too_few_or_many(host, first, others)
+    if near := nearest(first, _NAMES):
+        return Refused(f"history has no {first!r}. Did you mean {near!r}?", _line_for((near, *others)))
+    text = f"history has no {first!r}; it has show ID, diff ID ID, state [ID], or none of them for the list"
+    return Refused(text, _line_for(()))
+
+
+def _too_few_or_many(host: HostOptions, first: str, others: Sequence[str]) -> Refused:
+    """What to run instead of show, diff or state with as many words as they do not take, or with what is no ID."""
+    known = _newest(host)
+    which = [str(one) for one in _applies(others)]
+    if first != "state" and len(which) == 2 == len(others):
+        return Refused("two generations are compared by diff", _line_for(("diff", *which)))
+    if first == "diff" and len(which) == 1 == len(others):
+        text = "diff compares two generations; what one has changed is shown by show"
+        return Refused(text, _line_for(("show", which[0])))
+    if first == "diff":
+        newest_two = ("diff", *map(str, known[-2:])) if len(known) > 1 else ()
+        return Refused("diff needs the ID of two applies", _with_remark(newest_two, "compares the newest two"))
+    if which or others:
+        words = (first, *which[:1])
+        return Refused(f"{first} takes the ID of one apply", _line_for(words if which else ()))
+    return Refused(f"{first} needs the ID of an apply", _with_remark(_show_words(known), "shows the newest one"))
+
+
+def _show_words(known: Sequence[int]) -> tuple[str, ...]:
+    return ("show", str(known[-1])) if known else ()
+
+
+def _with_remark(words: Sequence[str], remark: str) -> str:
+    return f"{_line_for(words)}    # {remark}" if words else f"{_line_for(())}    # lists them"
+
+
+def _line_for(words: Sequence[str], **others: object) -> str:
+    return again(words=tuple(words) or None, **others)
+
+
+def _newest(host: HostOptions) -> list[int]:
+    """The numbers of the generations, ascending; none where this user may not read them."""
+    with suppress(ReconcileError, OSError):
+        return History(state_of(host)[0]).numbers()
+    return []
+
+
+def _is_apply(host: HostOptions, word: str) -> bool:
+    """Whether `word` is the number or the id of an apply, as far as this user may read that."""
+    found = _one_apply(word)
+    if isinstance(found, int):
+        return True
+    with suppress(ReconcileError, OSError):
+        return found is not None and bool(number_of(state_of(host)[0], found))
+    return False
+
+
+def _guest_in(host: HostOptions, words: Sequence[str]) -> str:
+    """The first of `words` that is the name of a guest and of no apply; empty where none is."""
+    with suppress(ReconcileError, OSError):
+        known = {one.name for one in recorded(host)}
+        return next((word for word in words if word in known and not _is_apply(host, word)), "")
+    return ""
