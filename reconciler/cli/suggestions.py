@@ -1,13 +1,25 @@
 """What was probably meant by a word or an option that a command does not have: the whole command to run instead."""
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import click
 
 from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
+from reconciler.cli.fitting_words import (
+    ENDINGS,
+    command_called,
+    fitting,
+    fitting_of,
+    is_saved_plan,
+    known_and_working,
+    known_words,
+    machine_only,
+    near_options,
+    values_of,
+)
 from reconciler.cli.mistyped import meant_host, near_file
 from reconciler.manifests.files import STDIN
 from reconciler.model.similar import nearest
@@ -43,28 +55,9 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 
 _REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 
-_OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
-    **dict.fromkeys(("--force", "-force"), ("--yes",)),
-    **dict.fromkeys(("-v", "--verbose"), ()),
-    "-V": ("--version",),
-    "--to": (),  # a generation is a word of its own
-    **dict.fromkeys(("--json", "-json"), ("-o", "json")),
-    "--format": ("-o",),
-    **dict.fromkeys(("-o", "--output"), ("--out",)),  # of observe, which has one format only
-    "--filename": ("--file",),
-    "-out": ("--out",),
-}
-"""What other programs call an option of ours; nothing where we need none, since all is shown."""
 
 _PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 """What other programs call a plan, as an option of what acts."""
-
-_NEAR: Final = 0.75
-"""How much of two words must be the same; below it `--yess` is like `--sysfs`, and `--fre` like `--file`."""
-
-_ENDINGS: Final = (".yaml", ".yml")
-_READ: Final = 1 << 24
 
 
 def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
@@ -73,8 +66,14 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
         return click.UsageError(_applying(context, *saved), context)
     found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
     name = error.option_name
+    near = " or ".join(f"'{one}'" for one in near_options(context.command, name))
+    if found is None and not near:
+        from reconciler.cli.meant_elsewhere import with_duration, with_option
+
+        if refused := with_duration(error, context, said, datetime.now(UTC).astimezone()):
+            return refused
+        found = with_option(error, context, said)
     if found is None:
-        near = " or ".join(f"'{one}'" for one in _near_options(context.command, name))
         meant = f" Did you mean {near}?" if near else ""
         return click.UsageError(f"No such option '{name}'.{meant}", context)
     what = f"'{name}' goes first, as a command" if name in ACTIONS else f"No such option '{name}'. Did you mean"
@@ -89,7 +88,7 @@ def _saved_plan_behind(
 ) -> tuple[str, list[str]] | None:
     """The saved plan that is the value of the option that `command` lacks, and the other words; None if it is none."""
     at = next((at for at, word in enumerate(said) if word.startswith(error.option_name)), None)
-    near = [one for one in command.params if {*one.opts} & {*_near_options(command, error.option_name)}]
+    near = [one for one in command.params if {*one.opts} & {*near_options(command, error.option_name)}]
     if at is None or any(isinstance(one, click.Option) and one.is_flag for one in near):
         return None
     value, rest = said[at].partition("=")[2], [*said[:at], *said[at + 1 :]]
@@ -101,16 +100,20 @@ def _saved_plan_behind(
 
 def _applying(context: click.Context, saved: str, words: Sequence[str]) -> str:
     """How the plan in the file `saved` is applied, with those of `words` that an apply takes."""
-    fitting = _fitting_of(context.find_root(), "apply", words)
+    fitting = fitting_of(context.find_root(), "apply", words)
     return f"{saved} is a saved plan. To apply it: {line_of(('apply', saved, *fitting))}"
 
 
-def other_number(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
-    """`error`, with the command that lists the generations where the number of one is wrong."""
+def other_value(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
+    """`error`, with the command for the value that was meant, or that lists the generations where one is wrong."""
+    from reconciler.cli.meant_elsewhere import with_value
+
+    if refused := with_value(error, context, said):
+        return refused
     is_missing = isinstance(error, click.MissingParameter)
     if error.param is None or error.param.name != "number" or is_missing:
         return error
-    listed = line_of(("history", *_fitting(context, _machine_only(context.command), said)))
+    listed = line_of(("history", *fitting(context, machine_only(context.command), said)))
     return click.UsageError(f"{error.format_message()} The generations are listed by: {listed}", context)
 
 
@@ -148,18 +151,18 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
     if name in _SERVICE_COMMANDS and rest and rest[0] in _SERVICES:
         return _of_service(name, rest[0], rest[1:])
     if is_saved_plan(name):
-        return f"To apply a saved plan: {line_of(('apply', name, *_fitting_of(context, 'apply', rest)))}"
+        return f"To apply a saved plan: {line_of(('apply', name, *fitting_of(context, 'apply', rest)))}"
     action, others = _action_in(rest)
     if os.path.exists(name):
         return f"Manifests are named with -f: {line_of((*action, '-f', name, *others))}"
     if name == "help":
         return f"To get help: {line_of(_help(context, rest))}"
     if name in _REMOVALS:
-        shown = line_of(("plan", *_fitting_of(context, "plan", rest)))
+        shown = line_of(("plan", *fitting_of(context, "plan", rest)))
         return f"A guest is removed by removing its manifest; this shows what that does: {shown}"
     if name in _ELSEWHERE:
         words = _ELSEWHERE[name]
-        fitting = () if words[0].startswith("-") else _fitting_of(context, words[0], rest)
+        fitting = () if words[0].startswith("-") else fitting_of(context, words[0], rest)
         return f"Did you mean: {line_of((*words, *fitting))}"
     similar = _similar(context, name, rest)
     meant = None if similar else meant_host(name, _files_in(context, action[0], others))
@@ -170,8 +173,8 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
 
 def _files_in(context: click.Context, name: str, words: Sequence[str]) -> Sequence[str]:
     """The manifests that `words` name with ``-f``, as the command `name` reads them."""
-    command = _get(context, name)
-    found = _values(context, command, words) if command else None
+    command = command_called(context, name)
+    found = values_of(context, command, words) if command else None
     files = found[0].get("file") if found else None
     return list(map(str, files)) if isinstance(files, list | tuple) else []
 
@@ -213,23 +216,11 @@ def _no_path(context: click.Context, path: str, others: tuple[str, ...] | None) 
     host = None if context.params["host_name"] else meant_host(path, (*context.params["file"], *(others or ())))
     if host:
         return f"{host.text} {changed_line(context, host_name=host.name, paths=others)}"
-    if _get(context.find_root(), path):
-        words = _fitting_of(context.find_root(), path, words_of(context, {"paths"}))
+    if command_called(context.find_root(), path):
+        words = fitting_of(context.find_root(), path, words_of(context, {"paths"}))
         return f"{path} is a command: {line_of((path, *words))}"
     near = near_file(path)
     return f"Did you mean: {changed_line(context, paths=(*(others or ()), near))}" if near else ""
-
-
-def is_saved_plan(file: str) -> bool:
-    """Whether `file` was written by ``plan --out``, also where it is damaged."""
-    if file.endswith(_ENDINGS) or not os.path.isfile(file):
-        return False
-    try:
-        with open(file, "rb") as stream:
-            content = stream.read(_READ)
-            return b'"formatVersion"' in content and b'"fingerprint"' in content
-    except OSError:
-        return False
 
 
 def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
@@ -237,7 +228,7 @@ def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
 
     `paths` are the manifests that were named with ``-f``.
     """
-    if os.path.exists(planfile) or planfile.lower().endswith(_ENDINGS):
+    if os.path.exists(planfile) or planfile.lower().endswith(ENDINGS):
         file = planfile if os.path.exists(planfile) else near_file(planfile) or planfile
         return f"Manifests are named with -f: {again(planfile=None, file=(*paths, file))}"
     if meant := meant_host(planfile, paths):
@@ -249,16 +240,16 @@ def _without_group(context: click.Context, said: Sequence[str]) -> tuple[str, ..
     """The command that was meant where options, or what looks like one, stand before its name."""
     action, others = _action_in(said)
     if len(others) < len(said):
-        return _known_and_working(context, (*action, *others))
+        return known_and_working(context, (*action, *others))
     names = context.command.list_commands(context) if isinstance(context.command, click.Group) else []
     for dashes in ("", "-"):  # the name of a command first, then an option that is called like one
         for at, word in enumerate(said):
             name = word.lstrip(dashes).lower()
-            if name in names and (found := _known_and_working(context, (name, *said[:at], *said[at + 1 :]))):
+            if name in names and (found := known_and_working(context, (name, *said[:at], *said[at + 1 :]))):
                 return found
-    if _known(context.command, said[0]) == ("--version",):
+    if known_words(context.command, said[0]) == ("--version",):
         return ("--version",)
-    return _known_and_working(context, ("plan", *said))
+    return known_and_working(context, ("plan", *said))
 
 
 def _with_command(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> tuple[str, ...] | None:
@@ -266,29 +257,31 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
     names, root = names_of(context), context.find_root()
     if len(names) == 1 and names[0] in _SERVICES and said[0] in _SERVICE_COMMANDS:
         words = (one for one in said[1:] if one != "--")
-        return _known_and_working(root, ("service", said[0], names[0], *words))
+        return known_and_working(root, ("service", said[0], names[0], *words))
     number = next((at for at, word in enumerate(said) if word.startswith(error.option_name)), None)
     if number is None:
         return None
     word, around = said[number], (*said[:number], *said[number + 1 :])
     if names == ("history",):
         if word[1:].isdecimal():
-            return _known_and_working(root, (*names, "-n", word[1:], *around)) or (*names, "-n", word[1:], *around)
+            return known_and_working(root, (*names, "-n", word[1:], *around)) or (*names, "-n", word[1:], *around)
         if word[2:] in ("show", "diff", "state"):
             return (*names, word[2:], *around)
     if error.option_name in ACTIONS:
         action, others = _action_in((*(("--apply",) if names[0] == "apply" else ()), *said))
         meant = ((*action, *others),) if names[0] in _ALIKE else ()
-        tried = (_known_and_working(root, words) for words in (*meant, (*names, *around), action))
+        tried = (known_and_working(root, words) for words in (*meant, (*names, *around), action))
         return next(filter(None, tried), None)
     if error.option_name == "--observed" and names[0] in {"status", "matrix"}:
         # A report has what both show; only in a format of theirs it cannot be had.
-        shown = _known_and_working(root, ("report", *said, "--html", "report.html"))
-        return shown or _known_and_working(root, ("plan", *said))
-    if found := _known_and_working(root, (*names, *said)):
+        shown = known_and_working(root, ("report", *said, "--html", "report.html"))
+        return shown or known_and_working(root, ("plan", *said))
+    if found := known_and_working(root, (*names, *said)):
         return found
     if word in _PLANNING and names[0] in {"plan", "apply", "watch"}:
-        return _known_and_working(root, ("plan", *(one for one in around if one not in {"--yes", *ACTIONS})))
+        return known_and_working(root, ("plan", *(one for one in around if one not in {"--yes", *ACTIONS})))
+    if word in _PLANNING and names[0] == "rollback":  # it shows its plan, and asks
+        return known_and_working(root, ("rollback", *(one for one in around if one != "--yes")))
     return None
 
 
@@ -310,11 +303,7 @@ def _of_service(what: str, service: str, rest: Sequence[str]) -> str:
 
 
 def _help(context: click.Context, rest: Sequence[str]) -> tuple[str, ...]:
-    return (*(word for word in rest[:1] if _get(context, word)), "--help")
-
-
-def _get(context: click.Context, name: str) -> click.Command | None:
-    return context.command.get_command(context, name) if isinstance(context.command, click.Group) else None
+    return (*(word for word in rest[:1] if command_called(context, word)), "--help")
 
 
 def _similar(context: click.Context, name: str, rest: Sequence[str]) -> str:
@@ -322,127 +311,5 @@ def _similar(context: click.Context, name: str, rest: Sequence[str]) -> str:
     near = nearest(name, names)
     if not near:
         return f"There are: {', '.join(names)}." if context.parent else ""
-    words = (*names_of(context), near, *_fitting_of(context, near, rest))
+    words = (*names_of(context), near, *fitting_of(context, near, rest))
     return f"Did you mean '{near}'? {line_of(words)}"
-
-
-def _fitting_of(context: click.Context, name: str, words: Sequence[str]) -> tuple[str, ...]:
-    """Those of `words` that the command `name` in the group of `context` takes."""
-    command = _get(context, name)
-    return _fitting(context, command, words) if command else ()
-
-
-def _fitting(context: click.Context, command: click.Command, words: Sequence[str]) -> tuple[str, ...]:
-    """Those of `words` that `command` takes, paths after ``-f`` and other words left out.
-
-    Where one is wrong those that say which host and which manifests are taken alone.
-    """
-    if isinstance(command, click.Group):
-        return tuple(words)
-    names = {one.name for one in command.params}
-    arguments = {"paths", "planfile", *(["guests"] if command.name == "status" else [])}
-    bare = click.Command(
-        command.name,
-        params=[one for one in command.params if one.name not in arguments],
-        context_settings=command.context_settings,
-    )
-    values = _values(context, bare, words)
-    if values is None:  # one is wrong: which host is meant stays known
-        values = _values(context, _machine_only(command), words) or ({}, list(words))
-        kept, left = list(words), values[1]
-    else:
-        kept, left = list(words), _other_words(command, values[1])
-    for word in left:
-        kept.remove(word)
-    saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]
-    paths = [word for word in left if "file" in names and os.path.exists(word) and not is_saved_plan(word)]
-    return (*saved, *kept, *(word for path in paths for word in ("-f", path)))
-
-
-_KINDS: Final = ("guest", "guests", "host", "hosts")
-
-
-def _other_words(command: click.Command, words: Sequence[str]) -> list[str]:
-    """Those of `words` that are no arguments of `command`: of a status all but the names of guests."""
-    if command.name != "status":
-        return list(words)
-    return [word for word in words if word in _KINDS or os.path.exists(word)]
-
-
-def _machine_only(command: click.Command) -> click.Command:
-    """A command with those options of `command` that every command about a host has, for example `history`."""
-    names = {"file", "host_name", "sysfs", "simulate_file", "state_dir"}
-    ignoring = {"ignore_unknown_options": True}
-    return click.Command(
-        command.name, params=[one for one in command.params if one.name in names], context_settings=ignoring
-    )
-
-
-def _values(
-    context: click.Context, command: click.Command, words: Sequence[str]
-) -> tuple[Mapping[str, object], list[str]] | None:
-    """What the options among `words` say, and the other words; None where `command` does not take them."""
-    bare = click.Context(command, parent=context, **command.context_settings)
-    try:
-        values, left, _ = command.make_parser(bare).parse_args(list(words))
-    except click.UsageError:
-        return None
-    for one in command.params:
-        if (
-            isinstance(one.type, click.Choice)
-            and values.get(one.name or "", one.type.choices[0]) not in one.type.choices
-        ):
-            return None
-    return values, left
-
-
-def _known_and_working(root: click.Context, words: Sequence[str]) -> tuple[str, ...] | None:
-    """The command `words` with its options as we call them; None where it would be refused, as far as can be seen."""
-    names: tuple[str, ...] = ()
-    context, rest = root, list(words)
-    while isinstance(context.command, click.Group):
-        inner = _get(context, rest[0]) if rest else None
-        if inner is None:
-            return None
-        names, rest = (*names, rest[0]), rest[1:]
-        context = click.Context(inner, parent=context, info_name=names[-1], **inner.context_settings)
-    known = tuple(one for word in rest for one in _known(context.command, word))
-    found = _values(context, context.command, known)
-    if found is None:
-        return None
-    takes_files = any(one.name == "file" for one in context.command.params)
-    kept = list(known)
-    for word in found[1]:
-        if not takes_files or not os.path.exists(word):
-            return None
-        kept.remove(word)
-    return (*names, *kept, *(one for path in found[1] for one in ("-f", path)))
-
-
-def _known(command: click.Command, word: str) -> tuple[str, ...]:
-    """The option of `command` that `word` stands for; `word` itself where none is known."""
-    name, equals, value = word.partition("=")
-    if any(name.lower() in one.opts for one in command.params):
-        return (f"{name.lower()}{equals}{value}",) if equals else (name.lower(),)
-    known = _OPTIONS_ELSEWHERE.get(name.lower() if name not in _OPTIONS_ELSEWHERE else name)
-    if known is not None:
-        return (*known, value) if equals else known
-    near = _near_options(command, name)
-    return (f"{near[0]}{equals}{value}",) if len(near) == 1 else (word,)
-
-
-def _near_options(command: click.Command, name: str) -> list[str]:
-    """The long options of `command` that differ from `name` by a slip, or of which one begins like the other."""
-    bare = name.lower().lstrip("-")
-    if not name.startswith("-") or (len(bare) == 1 and not name.startswith("--")):
-        return []
-    shown = command.get_params(click.Context(command))
-    options = [word for one in shown if not getattr(one, "hidden", False) for word in one.opts if word[:2] == "--"]
-    return [one for one in options if _is_near(bare, one.lstrip("-"))]
-
-
-def _is_near(word: str, other: str) -> bool:
-    """Whether `word` may be a slip for `other`, or one of them is the beginning of the other."""
-    if word.startswith(other) or other.startswith(word) or sorted(word) == sorted(other):
-        return True
-    return difflib.SequenceMatcher(None, word, other).ratio() >= _NEAR

@@ -74,9 +74,9 @@ class Plain(click.Command):
 
             raise other_option(error, ctx, said) from None
         except click.BadParameter as error:
-            from reconciler.cli.suggestions import other_number
+            from reconciler.cli.suggestions import other_value
 
-            raise other_number(error, ctx, said) from None
+            raise other_value(error, ctx, said) from None
         ctx.allow_extra_args = accepted
         if ctx.args and not accepted and not ctx.resilient_parsing:
             from reconciler.cli.suggestions import without_place

@@ -1,5 +1,6 @@
 """What is wrong on the command line is answered with the command that was probably meant."""
 
+import datetime as dt
 import os
 import re
 import shlex
@@ -7,9 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 import reconciler
+from reconciler.cli.loop_commands import suspend_command
+from reconciler.cli.main import cli
+from reconciler.cli.meant_elsewhere import with_duration
 from testing.commands import Command, example, parsed
 
 
@@ -118,6 +123,36 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("-y", "--apply", *WHERE), "reconcile apply --yes --simulate"),
         (("-y", "rollback", *WHERE), "reconcile rollback --yes --simulate"),
         (("status", "--json", *WHERE), "reconcile status -o json --simulate"),
+        (("plan", "-o", "md", *WHERE), "reconcile plan -o markdown --simulate"),
+        (("plan", "-o", "markdwon", "three-guests", *WHERE), "reconcile plan -o markdown three-guests --simulate"),
+        (("plan", "--output=mark"), "reconcile plan --output=markdown"),
+        (("plan", "-oJSON"), "reconcile plan -ojson"),
+        (("status", "guest1", "-o", "text"), "reconcile status guest1 -o table"),
+        (("status", "-o", "tabel", *WHERE), "reconcile status -o table --simulate"),
+        (("validate", "-o", "table"), "reconcile validate -o text"),
+        (("matrix", "--free", *WHERE), "reconcile status --free --simulate"),
+        (("matrix", "--free", "guest1", *WHERE), "reconcile status --free --simulate"),
+        (("drift", "three-guests", "--free"), "reconcile status --free -f three-guests"),
+        (("matrix", "--fre"), "reconcile status --free"),
+        (("drift", "--target", "guest1"), "reconcile plan --target guest1"),
+        (("validate", "--detailed-exitcode", "-f", "three-guests"), "reconcile plan --detailed-exitcode -f"),
+        (("plan", "--confirm-within", "5m"), "reconcile apply --confirm-within 5m"),
+        (("plan", "--allow-disruption", *WHERE), "reconcile apply --allow-disruption --simulate"),
+        (("apply", "--detailed-exitcode"), "reconcile plan --detailed-exitcode"),
+        (("doctor", "--enforced"), "reconcile status --enforced"),
+        (("status", "--html", "x.html"), "reconcile report --html x.html"),
+        (("plan", "--yes", *WHERE), "reconcile plan --simulate"),
+        (("confirm", "-y"), "reconcile confirm"),
+        (("rollback", "3", "--yes", "--dry-run"), "reconcile rollback 3"),
+        (("history", "--limit", "3", *WHERE), "reconcile history -n 3 --simulate"),
+        (("status", "--target", "guest1", *WHERE), "reconcile status guest1 --simulate"),
+        (("matrix", "--guest=guest1"), "reconcile matrix guest1"),
+        (("suspend", "--target=guest1", "--reason", "x"), "reconcile suspend guest1 --reason x"),
+        (("apply", "--guest", "guest1"), "reconcile apply --target guest1"),
+        (("suspend", "guest1", "--duration=2h", "--reason", "x"), "reconcile suspend guest1 --for 2h --reason x"),
+        (("suspend", "--until", "tomorrow", "guest1", *WHERE), "reconcile suspend --for 2h guest1 --simulate"),
+        (("suspend", "guest1", "--until"), "reconcile suspend guest1 --for 2h"),
+        (("suspend", "--until", "1999-12-31", "guest1"), "reconcile suspend --for 2h guest1"),
         (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
         (("confirm", "Guest1", *WHERE), "reconcile history --simulate"),
         (("trigger", "guest1", *WHERE), "reconcile trigger --simulate"),
@@ -152,7 +187,18 @@ def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[st
         parsed(line)
 
 
-@pytest.mark.parametrize("words", [("-zz",), ("status", "-zz"), ("status", "--dry-run"), ("--status", "-o", "xml")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-zz",),
+        ("status", "-zz"),
+        ("status", "--dry-run"),
+        ("--status", "-o", "xml"),
+        ("status", "--confirm-within", "5m"),
+        ("compare", "--free", "a", "b"),
+        ("resume", "--reason", "x"),
+    ],
+)
 def test_no_command_is_printed_that_would_be_refused(command: Command, words: tuple[str, ...]) -> None:
     """Where it is not known what was meant, nothing is advised."""
     ran = command.bare(*words)
@@ -176,6 +222,42 @@ def test_no_command_is_printed_that_would_be_refused(command: Command, words: tu
 def test_only_options_that_are_near_are_suggested(command: Command, words: tuple[str, ...], said: str) -> None:
     """By name where several are, or where the command lacks something else."""
     assert command.bare(*words).err.splitlines()[-1] == f"Error: {said}"
+
+
+@pytest.mark.parametrize(("words", "said"), [(("doctor", "-o", "yaml"), "'json'."), (("plan", "-o", "a"), "'sarif'.")])
+def test_a_value_that_is_like_none_is_answered_with_all_of_them(
+    command: Command, words: tuple[str, ...], said: str
+) -> None:
+    """And with no guess."""
+    assert command.bare(*words).err.splitlines()[-1].endswith(said)
+
+
+NOON = dt.datetime(2030, 5, 1, 12, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+
+
+@pytest.mark.parametrize(
+    ("until", "duration"),
+    [
+        ("13:00", "1h"),
+        ("12:02", "2m"),
+        ("11:59", "23h59m"),
+        ("2030-05-01T14:30", "2h30m"),
+        ("2030-05-01T11:30+00:00", "1h30m"),
+        ("2030-05-03", "36h"),
+        ("90m", "90m"),
+        ("25:00", "2h"),
+        ("2030-05-01T11:00", "2h"),
+    ],
+)
+def test_until_a_time_is_made_a_duration(until: str, duration: str) -> None:
+    """In whole minutes, so that the suspension does not end before it; where it is no time to come, by an example."""
+    said = ["--until", until, "guest1"]
+    context = click.Context(suspend_command, parent=click.Context(cli), info_name="suspend")
+
+    refused = with_duration(click.NoSuchOption("--until"), context, said, NOON)
+
+    assert refused
+    assert refused.message.endswith(f": reconcile suspend --for {duration} guest1")
 
 
 @pytest.mark.parametrize("action", ["--plan", "--apply", "validate"])
