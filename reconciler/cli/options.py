@@ -283,7 +283,7 @@ def with_target_flags(command: Command, targets: "Targets | None") -> Command:
 _CONSENTS: Final = (
     ("--allow-disruption", "Interrupt running guests where the plan says so."),
     ("--allow-empty", "Remove all of our mediated devices where the plan says so."),
-    ("--allow-removals", "Remove more than half of our mediated devices at once where the plan says so."),
+    ("--allow-removals", "Remove all of our devices for other guests, or most of them, where the plan says so."),
     ("--allow-suspended", "Change what is suspended where the plan says so."),
     ("--accept-machine", "Accept the machine and LPAR that the host runs in, whatever the manifests say."),
 )

@@ -1,6 +1,6 @@
 """The plan: everything that will be done, why, what it does to whom, and what needs a person's consent."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -395,26 +395,40 @@ def removal_consents(guests: Sequence[GuestPlan], others: int = 0) -> list[Conse
     """
     there = [one for one in guests if one.before is not None]
     # One that holds nothing was emptied by an earlier apply, which had the consent.
-    going = [one for one in there if one.goes and one.before != EMPTY_CONFIG]
-    staying = [one for one in guests if one.after is not None and not one.goes]
-    return _limits(len(there) + others, len(going), len(staying) + others)
+    going = [one.name for one in there if one.goes and one.before != EMPTY_CONFIG]
+    kept = others + sum(not one.goes for one in there)
+    after = {one.name for one in guests if one.after is not None and not one.goes}
+    return _limits(len(there) + others, going, kept, after)
 
 
-def removal_limits(before: Collection[str], after: Collection[str]) -> list[Consent]:
+def removal_limits(before: Mapping[str, str], after: Mapping[str, str]) -> list[Consent]:
     """The same for manifests, whatever of them is there at the moment: after a boot nothing is.
 
     Args:
-        before: the uuids of the devices that were to be there.
+        before: the names of the guests whose devices were to be there, by the uuids of these.
         after: of those that are to be there.
     """
-    return _limits(len(before), len(set(before) - set(after)), len(after))
+    going = [name for uuid, name in before.items() if uuid not in after]
+    return _limits(len(before), going, len(before.keys() & after.keys()), set(after.values()))
 
 
-def _limits(there: int, going: int, staying: int) -> list[Consent]:
-    if going and not staying:
-        return [Consent("host", f"all of our mediated devices are removed ({going})", ALLOW_EMPTY)]
-    if there >= MANY and 2 * going > there:
-        return [Consent("host", f"{going} of our {there} mediated devices are removed", ALLOW_REMOVALS)]
+def _limits(there: int, going: Sequence[str], kept: int, after: set[str]) -> list[Consent]:
+    """What has to be said of `there` devices, of which `kept` stay.
+
+    Args:
+        there: how many there are.
+        going: the guests that lose theirs, by name.
+        kept: how many stay.
+        after: the guests that have one in the end, by name.
+    """
+    if going and not kept:
+        if not after:
+            return [Consent("host", f"all of our mediated devices are removed ({len(going)})", ALLOW_EMPTY)]
+        if after.isdisjoint(going):  # else a guest has another uuid now
+            reason = f"all of our mediated devices are removed ({len(going)}), and other guests get new ones"
+            return [Consent("host", reason, ALLOW_REMOVALS)]
+    if there >= MANY and 2 * len(going) > there:
+        return [Consent("host", f"{len(going)} of our {there} mediated devices are removed", ALLOW_REMOVALS)]
     return []
 
 

@@ -343,9 +343,9 @@ def _obstacles(problems: Iterable[Problem]) -> tuple[Obstacle, ...]:
     return (*found, Obstacle.HOST) if ids - _OF_THE_MANIFESTS - {"no-vfio-ap", WRONG_MACHINE} else tuple(found)
 
 
-def _claiming(one: Configuration) -> frozenset[str]:
-    """The uuids of the devices that are to be there."""
-    return frozenset(guest.uuid for guest in one.wanted.desired.guests if guest.activation is Activation.ACTIVE)
+def _claiming(one: Configuration) -> dict[str, str]:
+    """The names of the guests whose devices are to be there, by the uuids of these."""
+    return {guest.uuid: guest.name for guest in one.wanted.desired.guests if guest.activation is Activation.ACTIVE}
 
 
 def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:

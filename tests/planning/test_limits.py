@@ -30,9 +30,21 @@ def test_removing_all_needs_to_be_said(before: int) -> None:
     assert plan(before, 0).flags == (ALLOW_EMPTY,)
 
 
-def test_replacing_all_is_not_removing_all() -> None:
-    """The guests have other uuids now, and the host does not end up empty."""
-    assert plan(2, 0, new=2).flags == ()
+@pytest.mark.parametrize("before", [1, 2, 7])
+def test_removing_all_for_other_guests_needs_to_be_said(before: int) -> None:
+    """The manifests of another host do not clear this one either."""
+    made = plan(before, 0, new=2)
+    assert made.flags == (ALLOW_REMOVALS,)
+    assert f"all of our mediated devices are removed ({before}), and other guests" in made.consents[0].reason
+
+
+def test_a_guest_with_another_uuid_is_not_removed() -> None:
+    """It has the same name, and the host does not end up with other guests."""
+    configs = {uuid(number): config([number], [4]) for number in (1, 2)}
+    host = host_holding(Holdings(FREE, configs), PROFILES["6.12"])
+    ours = Applied(None, {one: (f"g{one[-2:]}", what) for one, what in configs.items()})
+    wanted = [guest("g01", config([11], [4]), 101), guest("g02", config([12], [4]), 102)]
+    assert make_plan(desired(wanted), observe(host), ours).flags == ()
 
 
 @pytest.mark.parametrize(
@@ -68,10 +80,17 @@ def test_nothing_to_remove_needs_no_word() -> None:
         ("abcd", "a", []),
         ("abcde", "axyz", [ALLOW_REMOVALS]),
         ("a", "", [ALLOW_EMPTY]),
-        ("a", "x", []),
+        ("a", "x", [ALLOW_REMOVALS]),
+        ("a", "A", []),
+        ("ab", "Ax", []),
+        ("ab", "xyz", [ALLOW_REMOVALS]),
         ("", "", []),
     ],
 )
 def test_manifests_are_held_to_the_same_limits(before: str, after: str, flags: list[str]) -> None:
-    """Whatever of their devices is there at the moment: after a boot nothing is."""
-    assert [one.flag for one in removal_limits(before, after)] == flags
+    """Whatever of their devices is there at the moment: after a boot nothing is. `A` is guest `a` with another uuid."""
+
+    def named(uuids: str) -> dict[str, str]:
+        return {one: one.lower() for one in uuids}
+
+    assert [one.flag for one in removal_limits(named(before), named(after))] == flags
