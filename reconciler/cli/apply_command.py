@@ -309,7 +309,7 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
     from reconciler.cli.given_files import not_a_saved_plan
     from reconciler.cli.suggestions import not_a_plan
-    from reconciler.manifests.files import is_ours
+    from reconciler.manifests.skipped import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 
     if planfile == "-":

@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.tree import Refused
-from reconciler.manifests.files import is_ours
+from reconciler.manifests.skipped import is_ours
 from reconciler.model.commands import APPLY, OBSERVE, PLAN, Here
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import changed_line
-from reconciler.manifests.files import STDIN, is_ours
+from reconciler.manifests.files import STDIN
+from reconciler.manifests.skipped import is_ours
 from reconciler.model.problems import NO_HOST, UNKNOWN_HOST, Problem, several
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 

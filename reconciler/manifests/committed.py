@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from reconciler.manifests import files
 from reconciler.manifests.files import (
     FILE_LIMIT,
-    OURS_WITHIN,
     STDIN,
     STDIN_NAME,
     Files,
@@ -21,15 +20,13 @@ from reconciler.manifests.files import (
     Kind,
     Listing,
     Status,
-    begins_like_ours,
-    is_json,
     nothing_given,
-    skipped_problem,
     survey_of,
     too_large,
     too_much,
     unreadable,
 )
+from reconciler.manifests.skipped import MOST_JSON, OURS_WITHIN, begins_like_ours, is_json, skipped_problem
 from reconciler.model.problems import Problem
 from reconciler.model.stopping import NEVER, StopToken
 
@@ -161,7 +158,7 @@ def _kept(file: FoundFile, blobs: Mapping[str, tuple[str, int]], contents: Mappi
 
 
 def _skipped(found: list[FoundFile], commit: Committed, read: Blobs) -> Problem | None:
-    looked_into = islice((one.path for one in found if is_json(one.name)), files.MOST_JSON)
+    looked_into = islice((one.path for one in found if is_json(one.name)), MOST_JSON)
     ids = {path: commit.blobs[_inner(path)][0] for path in looked_into if _inner(path) in commit.blobs}
     starts = read(dict.fromkeys(ids.values()), OURS_WITHIN) if ids else {}
     return skipped_problem(found, lambda path: path in ids and begins_like_ours(starts[ids[path]]))

@@ -71,6 +71,14 @@ class Population:
         elif "Host" in kinds:
             self.may_lack_hosts = True
 
+    def described(self) -> set[tuple[str, ...]]:
+        """What the documents describe: kind and name of each, and the hosts of a guest."""
+        return {
+            *(("Host", one.name) for one in self.hosts),
+            *(("Guest", one.name, *(one.hosts or (one.host,))) for one in self.guests),
+            *(("Machine", one.name) for one in self.machines),
+        }
+
     def host_names(self) -> set[str]:
         """The names of all hosts, of refused ones too."""
         return self._refused_hosts.union(host.name for host in self.hosts)

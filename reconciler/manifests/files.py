@@ -4,7 +4,6 @@ The rules are the same for paths on disk and for the files of a commit (`reconci
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +12,8 @@ from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
-from reconciler.model.problems import NO_MANIFESTS, Place, Position, Problem, Severity, several
+from reconciler.manifests.skipped import is_alike, is_ours, skipped_problem
+from reconciler.model.problems import FOREIGN_FILES, NO_MANIFESTS, TOO_MUCH, Place, Position, Problem
 from reconciler.model.similar import MOST_RANKED, nearest
 from reconciler.model.stopping import NEVER, StopToken
 
@@ -25,6 +25,9 @@ MOST_ENTRIES: Final = 200_000
 
 MOST_FOUND: Final = 50_000
 """How many manifests, folders and links there may be in one run."""
+
+MOST_REFUSED: Final = 100
+"""After how many entries that cannot be used a directory is taken for the wrong one."""
 
 MOST_FOLDERS: Final = 64
 """How many folders a manifest may be in, one within the other."""
@@ -180,7 +183,7 @@ def survey_of(tree: Tree, paths: Iterable[str], where: str, stop: StopToken = NE
     """What is in `paths` of `tree`, whose order changes nothing; `where` is that for people.
 
     No folder is looked into twice, however many links lead to it, and no more than `MOST_ENTRIES` and `MOST_FOUND`
-    are taken: a directory with more is the wrong one, which is a problem.
+    are taken: a directory with more is the wrong one, which is a problem, and so is one with `MOST_REFUSED` problems.
     """
     search = _Search(tree, stop)
     for path in sorted(paths):
@@ -189,7 +192,18 @@ def survey_of(tree: Tree, paths: Iterable[str], where: str, stop: StopToken = NE
     if not files and not search.problems:
         advice = "Manifests end in .yaml or .yml; names that begin with a dot are skipped."
         search.problems.append(error(NO_MANIFESTS, f"there is no manifest in {where}", (), advice))
+    if len(search.problems) >= MOST_REFUSED:
+        search.problems.append(_refused_everywhere(where, len(search.problems)))
     return Survey(files, search.problems, frozenset(search.folders), tuple(search.links), search.skipped())
+
+
+def _refused_everywhere(where: str, number: int) -> Problem:
+    why = f"already {number} entries in it cannot be read, or are links that lead out of it"
+    return error(FOREIGN_FILES, f"{where} does not look like a directory of manifests: {why}", (), NAME_IT)
+
+
+NAME_IT: Final = "Name the directory or the files of the manifests with -f."
+"""What to do where another directory was probably meant."""
 
 
 def find_files(
@@ -244,7 +258,13 @@ def nothing_given(name: str) -> Problem:
 def too_much(name: str, bound: str) -> Problem:
     """The problem with `name`, with which a `bound` of one run is exceeded, such as ``50,000 documents``."""
     message = f"with {name} there are more than {bound} in one run; this and what follows is not read"
-    return _problem("too-much", message, name, "Give the directory of one host, and check what else is in it.")
+    return _problem(TOO_MUCH, message, name, "Give the directory of one host, and check what else is in it.")
+
+
+def _too_much_there(name: str, bound: str) -> Problem:
+    """The problem with the folder `name`, with which more than `bound` are found in one run."""
+    message = f"with {name} there are more than {bound}, so that this does not look like a directory of manifests"
+    return _problem(TOO_MUCH, message, name, f"{NAME_IT} Nothing was read.")
 
 
 class _Search:
@@ -311,6 +331,9 @@ class _Search:
         self.folders.add(real)
         for entry, kind in entries:
             self._stop.check()
+            if len(self.problems) >= MOST_REFUSED:
+                self._is_over = True
+                return
             shown = os.path.join(name, entry)
             try:
                 self._add_entry(os.path.join(real, entry), kind, shown, root, depth)
@@ -331,7 +354,7 @@ class _Search:
             if self._entries > MOST_ENTRIES or self._taken + len(found) > MOST_FOUND:
                 is_full = self._entries > MOST_ENTRIES
                 bound = f"{MOST_ENTRIES:,} entries" if is_full else f"{MOST_FOUND:,} manifests, folders and links"
-                self.problems.append(too_much(name, bound))
+                self.problems.append(_too_much_there(name, bound))
                 self._is_over = True
                 return []
         files = {entry for entry, _ in found}
@@ -399,71 +422,6 @@ def unreadable(name: str, refused: OSError, near: str = "") -> Problem:
 
 def _problem(id: str, message: str, name: str, help: str) -> Problem:
     return error(id, message, (Place(Position(name, 1, 1), is_whole=True),), help)
-
-
-MOST_NAMED: Final = 8
-"""How many of the files the warning names."""
-
-MOST_JSON: Final = 200
-"""Into how many JSON files one run looks."""
-
-OURS_WITHIN: Final = 4 << 10
-"""How much of a JSON file is looked at, in bytes."""
-
-# What editors, patch, package managers and people append to the name of a file before they write another one.
-_BACKUP: Final = (
-    r"(?:~|#|[.](?:~?\d+~|\d+|rpm\w+|dpkg-\w+|ucf-\w+)|[._-](?:bak|backup|old|orig|rej|save|sw[a-z]|te?mp|txt)\d*)"
-)
-_ALIKE: Final = rf"(?is).*[.](?:ya?ml|json){_BACKUP}*"
-_JSON: Final = rf"(?is).*[.]json{_BACKUP}*"
-_OURS: Final = rb"""\bapiVersion["']?\s*:\s*["']?reconciler/"""
-
-
-def is_alike(name: str) -> bool:
-    """Whether the file `name`, which is no manifest, looks like one or like a copy of one; no hidden file does."""
-    return not name.startswith(".") and re.fullmatch(_ALIKE, name) is not None
-
-
-def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], bool]) -> Problem | None:
-    """The warning that `files`, whose names are alike, are not read; None where none of them matters.
-
-    Of other programs' JSON nothing is reported, nor of JSON files after the first `MOST_JSON`.
-
-    Args:
-        files: each by its name for people and its path; ascending.
-        is_ours: whether the file at a path begins like a manifest; `reconciler.manifests.files.is_ours` for a disk.
-    """
-    ours = set(islice((one for one in files if is_json(one[0])), MOST_JSON))
-    names = [name for name, path in files if not is_json(name) or ((name, path) in ours and is_ours(path))]
-    if not names:
-        return None
-    return Problem(
-        "skipped-file",
-        Severity.WARNING,
-        f"not read, since only names that end in .yaml or .yml are: {several(names, MOST_NAMED)}",
-        help="Rename a file that is to be read so that it ends in .yaml. Backup copies can stay, or be removed.",
-    )
-
-
-def is_json(name: str) -> bool:
-    """Whether the name is that of a JSON file, or of a copy of one."""
-    return re.fullmatch(_JSON, name) is not None
-
-
-def begins_like_ours(start: bytes) -> bool:
-    """Whether a file that begins with `start` begins like a manifest."""
-    return bool(re.search(_OURS, start))
-
-
-def is_ours(path: str) -> bool:
-    """Whether the file at `path` begins like a manifest; not where it cannot be read. Never waits, as for a pipe."""
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            return stat.S_ISREG(os.fstat(descriptor).st_mode) and begins_like_ours(os.read(descriptor, OURS_WITHIN))
-        finally:
-            os.close(descriptor)
-    return False
 
 
 MOST_BYTES: Final = 32 << 20

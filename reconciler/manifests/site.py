@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
-from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, begins_like_ours, too_much
+from reconciler.manifests.files import NAME_IT, Amount, DiskFiles, Files, FoundFile, amount_of, too_much
 from reconciler.manifests.lpar_checks import resolved
 from reconciler.manifests.schema import Accepted, Forms, Unclear, kind_of
+from reconciler.manifests.skipped import begins_like_ours
 from reconciler.manifests.strict_yaml import document_count, documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
@@ -22,6 +23,7 @@ from reconciler.model.machines import DesiredMachine, host_places
 from reconciler.model.problems import (
     FOREIGN_FILES,
     NO_MANIFESTS,
+    TOO_MUCH,
     Place,
     Position,
     Problem,
@@ -141,10 +143,12 @@ def read_files(files: Files, stop: StopToken = NEVER, read: "Callable[[FoundFile
     `stop` ends it all by raising `Abandoned`; `read` reads one of them, anew where nothing else is given.
     """
     found, problems = files.listing(stop)
+    if any(one.id in {TOO_MUCH, FOREIGN_FILES} for one in problems):
+        return _joined(problems, [])  # what a part of a wrong directory says is of no use
     reading = Reading(stop)
     read = read or (lambda file: reading.of(file.name, files.content(file)))
     readings: list[FileReading] = []
-    amount = Amount()
+    amount, balance = Amount(), _Balance()
     for file in found:
         stop.check()
         one = read(file)
@@ -154,8 +158,9 @@ def read_files(files: Files, stop: StopToken = NEVER, read: "Callable[[FoundFile
             readings.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
             break
         readings.append(one)
-        if len(readings) == _MOST_FOREIGN and all(map(_is_foreign, readings)):
-            return _joined([*problems, _no_manifests(files.where, _MOST_FOREIGN, len(found))], [])
+        balance.add(one)
+        if balance.is_wrong:
+            return _joined([balance.problem(files.where, len(found))], [])
     stop.check()
     return _joined([*problems, *_wrong_directory(files.where, readings)], readings)
 
@@ -172,6 +177,44 @@ def _is_foreign(one: "FileReading") -> bool:
     return bool(one.problems) and not begins_like_ours((one.text or "").encode("utf-8", "surrogatepass"))
 
 
+class _Balance:
+    """How many of the files so far are manifests of one site: neither of other programs, nor of what others describe.
+
+    A wrong directory is recognised by their number, not by the time that it takes, so that each machine says the same.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, ...]] = set()
+        self._ours: list[str] = []
+        self._foreign = self._repeated = 0
+
+    def add(self, one: "FileReading") -> None:
+        described = one.population.described()
+        if _is_foreign(one):
+            self._foreign += 1
+        elif described and described <= self._known:
+            self._repeated += 1
+        else:
+            self._ours.append(one.name)
+            self._known |= described
+
+    @property
+    def is_wrong(self) -> bool:
+        others = self._foreign + self._repeated
+        return others >= _MOST_FOREIGN and others > len(self._ours)
+
+    def problem(self, where: str, found: int) -> Problem:
+        """What is wrong with `where`, in which `found` files are."""
+        read = self._foreign + self._repeated + len(self._ours)
+        if self._foreign == read:
+            return _no_manifests(where, read, found)
+        counts = ((self._foreign, "are for other programs"), (self._repeated, "describe what others of them describe"))
+        what = ", and ".join(f"{count:,} {text}" for count, text in counts if count)
+        of_them = f"the first {read:,} of its {found:,} YAML files" if read < found else f"its {found:,} YAML files"
+        message = f"{where} does not look like a directory of manifests: of {of_them} {what}"
+        return error(FOREIGN_FILES, message, _folder_of(where, self._ours), NAME_IT)
+
+
 def _wrong_directory(where: str, readings: "Sequence[FileReading]") -> list[Problem]:
     """That `where` is probably the wrong directory, as the files in it are of other programs: all, or most of them."""
     foreign = sum(one.text is not None and _is_foreign(one) for one in readings)
@@ -186,20 +229,21 @@ def _no_manifests(where: str, read: int, found: int) -> Problem:
     """The problem with `where`, of whose `found` YAML files the first that were `read` are all of something else."""
     which = f"none of the first {read} of {found:,} YAML files has" if read < found else "no YAML file in it has"
     message = f"{where} holds no manifests: {which} apiVersion reconciler/v1"
-    return error(NO_MANIFESTS, message, (), _NAME_IT)
+    return error(NO_MANIFESTS, message, (), NAME_IT)
 
 
 def _foreign_files(where: str, ours: Sequence[str], found: int) -> Problem:
     """The problem with `where`, of whose `found` YAML files only a few, with the names `ours`, are manifests."""
     verb = "has" if len(ours) == 1 else "have"
     message = f"only {len(ours):,} of the {found:,} YAML files in {where} {verb} apiVersion reconciler/v1"
+    return error(FOREIGN_FILES, message, _folder_of(where, ours), NAME_IT)
+
+
+def _folder_of(where: str, ours: Sequence[str]) -> tuple[Place, ...]:
+    """The directory below `where` that has all files `ours`; empty where there is none."""
     folders = {os.path.dirname(one) for one in ours}
     is_inside = len(folders) == 1 and not folders & {"", where}
-    places = tuple(Place(Position(one, 1, 1), is_whole=True) for one in folders if is_inside)
-    return error(FOREIGN_FILES, message, places, _NAME_IT)
-
-
-_NAME_IT: Final = "Name the directory or the files of the manifests with -f."
+    return tuple(Place(Position(one, 1, 1), is_whole=True) for one in folders if is_inside)
 
 
 class FileReading(NamedTuple):

@@ -22,6 +22,7 @@ _Found = TypeVar("_Found")
 MORE: Final = "more-problems"
 """The id of a problem that stands for others which are not shown."""
 
+TOO_MUCH: Final = "too-much"
 NO_MANIFESTS: Final = "no-manifests"
 FOREIGN_FILES: Final = "foreign-files"
 WRONG_DIRECTORY: Final = frozenset((NO_MANIFESTS, FOREIGN_FILES))

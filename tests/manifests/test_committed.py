@@ -126,7 +126,7 @@ def test_what_is_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_of_json_only_the_start_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of as many files as elsewhere, to warn of those that are skipped."""
-    monkeypatch.setattr(files, "MOST_JSON", 2)
+    monkeypatch.setattr(committed, "MOST_JSON", 2)
     ours = '{"apiVersion": "reconciler/v1"}'
     commit = Commit({"a.json": ours, "b.json": "{}", "c.json": ours, "d.YAML": "", "host.yaml": HOST}, {"e.json": "no"})
 

@@ -479,7 +479,62 @@ def test_a_huge_foreign_tree_is_one_problem(tmp_path: Path) -> None:
     (tmp_path / "000.yaml").write_text(
         "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n", encoding="utf-8"
     )
-    assert len(read_site([tmp_path]).problems) > 100
+    (problem,) = read_site([tmp_path]).problems
+
+    assert problem.id == "foreign-files"
+    assert problem.message == (
+        f"{tmp_path} does not look like a directory of manifests: of the first 101 of its 300 YAML files 100 are for "
+        "other programs"
+    )
+
+
+def test_a_heap_of_sites_is_one_problem(tmp_path: Path) -> None:
+    """`reconcile validate` above many copies of a site: it stops early, whatever their number, and repeats nothing."""
+    for number in range(300):
+        (tmp_path / f"copy-{number:03}").mkdir()
+        for name, text in (("host", HOST), ("guests", guest_text("guest-1"))):
+            (tmp_path / f"copy-{number:03}" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    (problem,) = read_site([tmp_path]).problems
+
+    assert problem.id == "foreign-files"
+    assert "of the first 102 of its 600 YAML files 100 describe what others of them describe" in problem.message
+
+
+@pytest.mark.parametrize("make", ["links", "circles"])
+def test_a_tree_that_is_refused_everywhere_is_not_read(tmp_path: Path, make: str) -> None:
+    """`reconcile plan` in / finds thousands of links out of it, and files that cannot be read."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "host.yaml").write_text(HOST, encoding="utf-8")
+    for number in range(300):
+        (site / f"{number:03}.yaml").symlink_to("../elsewhere.yaml" if make == "links" else f"{number:03}.yaml")
+
+    found = read_site([site])
+
+    (wrong,) = (one for one in found.problems if one.id == "foreign-files")
+    assert wrong.message == (
+        f"{site} does not look like a directory of manifests: already 100 entries in it cannot be read, or are links "
+        "that lead out of it"
+    )
+    assert found.sources == {}
+    assert len(found.problems) == 101
+
+
+def test_a_site_beside_its_backup_is_read_as_a_whole(tmp_path: Path) -> None:
+    """With a hundred files of other programs: most of it are manifests, and each problem is one of its own."""
+    for folder in ("site", "site-backup"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "host.yaml").write_text(HOST, encoding="utf-8")
+        for number in range(150):
+            (tmp_path / folder / f"{number}.yaml").write_text(guest_text(f"guest-{number}"), encoding="utf-8")
+    for number in range(90):
+        (tmp_path / f"pod-{number}.yaml").write_text("apiVersion: v1\nkind: Pod\n", encoding="utf-8")
+
+    found = {one.id for one in read_site([tmp_path / "site", tmp_path / "site-backup"]).problems}
+
+    assert found >= {"duplicate-guest", "duplicate-host"}
+    assert "foreign-files" not in found
 
 
 OTHERS = "- name: copy\n  copy: {dest: /etc/reconciler/guests.yaml}\n---\nkind: Other\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifests import files
+from reconciler.manifests import skipped
 from reconciler.manifests.files import find_files
 from reconciler.manifests.site import read_site
 from reconciler.model.problems import Problem, Severity
@@ -124,7 +124,7 @@ def test_what_is_no_regular_file_is_not_looked_into(tmp_path: Path, make: str) -
         (tmp_path / "a.json").mkdir()
 
     assert warnings_of(tmp_path) == []
-    assert files.skipped_problem([("a.json", str(tmp_path / "a.json"))], files.is_ours) is None
+    assert skipped.skipped_problem([("a.json", str(tmp_path / "a.json"))], skipped.is_ours) is None
 
 
 def test_eight_are_named_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_eight_are_named_and_the_rest_is_counted(tmp_path: Path) -> None:
 
 def test_few_json_files_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory may have many thousands."""
-    monkeypatch.setattr(files, "MOST_JSON", 3)
+    monkeypatch.setattr(skipped, "MOST_JSON", 3)
     (problem,) = warnings_of(written(tmp_path, *(f"{number}.json" for number in range(9)), "x.YAML"))
 
     assert [name[-6:] for name in problem.message.split(", ")[1:]] == ["0.json", "1.json", "2.json", "x.YAML"]
