@@ -55,10 +55,10 @@ def _missing(named: Sequence[str], beside: Sequence[str], stop: StopToken) -> Ma
     from reconciler import read_site
 
     where = {one.name: one.position.file for one in reversed(read_site(beside, stop).hosts)}
-    alone = read_site(named, stop)
+    given = read_site(named, stop)
     together = read_site([*named, *dict.fromkeys(where.values())], stop)
-    known = {one.name for one in alone.hosts}
-    needed = {one.host for one in together.guests if one.position.file in alone.sources}
+    known = {one.name for one in given.hosts}
+    needed = {one.host for one in together.guests if one.position.file in given.sources}
     return {name: where[name] for name in sorted(needed - known) if name in where}
 
 

@@ -1,12 +1,14 @@
 """What is wanted of a host, and where that comes from: manifests, the history, or what the loop enforces."""
 
 import os
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
@@ -19,6 +21,7 @@ from reconciler.transaction.open_host import OpenHost
 
 if TYPE_CHECKING:
     from reconciler.manifests.committed import KeptFiles
+    from reconciler.transaction.generation_record import Whole
 
 
 class NothingEnforced(InputError):
@@ -241,7 +244,10 @@ class BeforeGeneration(NamedTuple):
 
 
 class AppliedLast(NamedTuple):
-    """What was applied last, as the history says; `host`: to this Host, or to no other."""
+    """What was applied last, as the history says; `host`: to this Host, or to no other.
+
+    Guests that were applied by themselves since (`apply --target`) are as that wanted them.
+    """
 
     host: str | None = None
 
@@ -266,10 +272,13 @@ class AppliedLast(NamedTuple):
         if self.host not in (None, desired.host.name):
             raise NothingWanted(f"generation {number} was applied to host {desired.host.name}, not to {self.host}")
         of_commit = f" of commit {commit_words(commit)}" if commit else ""
-        compared = ComparedWith(
-            Source.APPLIED, f"what was applied last: generation {number}{of_commit}", number, commit
-        )
-        return Wanted(desired, None, commit, compared=compared)
+        try:
+            later = history.partial_since(number)
+        except BadRecord:
+            raise NothingWanted("a record of what was applied last is damaged") from None
+        words = f"what was applied last: generation {number}{of_commit}{_later_words(later)}"
+        desired = _with_partial(desired, later)
+        return Wanted(desired, None, commit, compared=ComparedWith(Source.APPLIED, words, number, commit))
 
 
 class NothingConfirmed(Advised, InputError):
@@ -301,10 +310,9 @@ class Confirmed(NamedTuple):
             raise NothingConfirmed(f"{what}; the loop is held, and waits for the first apply", APPLY)
         if self.host not in (None, last.host):
             raise NothingWanted(f"generation {last.number} was applied to host {last.host}, not to {self.host}")
-        desired, origin = history.desired(last.number), last.origin
-        for one in history.partial_since(last.number):
-            if one.generation.number != waiting:
-                desired = _with_chosen(desired, one.desired, {each["uuid"] for each in one.record["plan"]["guests"]})
+        origin = last.origin
+        later = [one for one in history.partial_since(last.number) if one.generation.number != waiting]
+        desired = _with_partial(history.desired(last.number), later)
         compared = ComparedWith(Source.APPLIED, f"generation {last.number}, confirmed", last.number, origin.commit)
         return Wanted(
             desired,
@@ -332,6 +340,21 @@ class StillConfirmed(NamedTuple):
         if self.source.read(machine, stop).desired != self.wanted.desired:
             raise NoLongerConfirmed("another apply was confirmed meanwhile; the loop looks again")
         return self.wanted
+
+
+def _with_partial(desired: Desired, later: Iterable["Whole"]) -> Desired:
+    """`desired`, and what each partial generation since then wanted, in their order."""
+    for one in later:
+        desired = _with_chosen(desired, one.desired, {each["uuid"] for each in one.record["plan"]["guests"]})
+    return desired
+
+
+def _later_words(later: Sequence["Whole"]) -> str:
+    numbers = [str(one.generation.number) for one in later]
+    if not numbers:
+        return ""
+    which = f"generation {numbers[0]}" if len(numbers) == 1 else f"generations {numbers[0]} to {numbers[-1]}"
+    return f", with the guests that {which} changed by themselves"
 
 
 def _with_chosen(desired: Desired, chosen: Desired, changed: set[str]) -> Desired:

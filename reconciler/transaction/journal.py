@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation, Ignored
 from reconciler.model.ids import Uuid
-from reconciler.model.matrix import ApConfig
+from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Unconfirmed
 from reconciler.model.printable import error_text
 from reconciler.model.steps import FileChange, Holdings, Step, holdings_after
@@ -308,9 +308,23 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
         chosen = {uuid: name for uuid, name in unclaimed.items() if uuid in plan.only}
         unclaimed = {**before.unclaimed, **chosen}
-        after = before._replace(guests={**others, **ours}, generation=generation)
+        after = before._replace(guests={**others, **ours}, generation=generation, pool=_pool_left(plan, before))
     unclaimed = {uuid: name for uuid, name in unclaimed.items() if uuid not in after.guests}
     return after._replace(unclaimed=unclaimed, rolled_back=_rolled_back(plan.rolls_back, before, after))
+
+
+def _pool_left(plan: Plan, before: Applied) -> Matrix | None:
+    """The host pool as `plan`, which is confined to some devices, leaves it: without what it has the host give up.
+
+    What drifted before still has drifted. Otherwise what we took would be called the work of another program.
+    """
+    now = plan.observed.pool
+    if plan.pool == now:
+        return before.pool
+    known = before.pool or now
+    return Matrix(
+        known.adapters - (now.adapters - plan.pool.adapters), known.domains - (now.domains - plan.pool.domains)
+    )
 
 
 def _rolled_back(where: RollsBack | None, before: Applied, after: Applied) -> RolledBack | None:

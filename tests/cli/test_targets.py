@@ -207,3 +207,28 @@ def test_all_of_a_large_partial_plan_is_shown_by_the_printed_command(command: Co
     ran = command("plan", "--target", "guest1", "-l", "tenant=payments", "-o", "wide")
     assert ran.code == 0
     assert "guest2" not in ran.out
+
+
+@pytest.fixture
+def moved(command: Command) -> Command:
+    """Three guests of which one was applied by itself since, which took more of the host's masks."""
+    command("apply", "--yes")
+    change(command, "adapters: [5, 6]", "adapters: [5, 6, 7]")
+    assert command("apply", "--yes", "--target", "guest1", "--allow-disruption").code == 0
+    return command
+
+
+def test_masks_that_a_partial_apply_took_have_not_drifted(moved: Command) -> None:
+    """Neither a look for drift nor a rollback names another program."""
+    assert "In sync" in moved("drift").out
+    assert "changed on the host since" not in moved("rollback", "--dry-run").out
+
+
+def test_where_no_manifests_are_a_partial_apply_counts(moved: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was applied last is what the whole plan wanted then, with the guests that were changed by themselves since."""
+    empty = moved.directory / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    seen = moved.bare("status", "-o", "wide", "--simulate", str(moved.simulated_host))
+    assert "generation 1, with the guests that generation 2 changed by themselves" in " ".join(seen.out.split())
+    assert "Nothing to do" in seen.out
