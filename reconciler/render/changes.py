@@ -247,6 +247,8 @@ def pool_remarks(plan: Plan) -> tuple[str, ...]:
     if not plan.pool_reason:
         return ()
     is_given = plan.pool_reason is PoolReason.GIVEN
+    if plan.only is not None and not is_given:
+        return ("because all manifests together take the same: an apply of everything gives none of it back",)
     return (plan.pool_reason.value if is_given else f"because {plan.pool_reason.value}",)
 
 

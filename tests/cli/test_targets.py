@@ -47,6 +47,17 @@ def test_an_apply_for_chosen_guests_is_partial(command: Command, words: tuple[st
     assert "generation 1 is partial" in refused.err
 
 
+def test_masks_are_moved_as_all_manifests_together_move_them(command: Command) -> None:
+    """Whatever would take fewest queues for the chosen guest alone; the plan says why."""
+    change(command, "[0x47, 0xff]", "[0x47]")
+    assert "gives up adapters 0x05-0x06 (5-6)" in command("plan").out
+    seen = command("plan", "--target", "guest2").out
+
+    assert "gives up adapter 0x05 (5)" in seen
+    assert "because all manifests together take the same" in seen
+    assert "smaller axis" not in seen
+
+
 def test_several_guests_are_chosen(command: Command) -> None:
     """By name and by label together."""
     assert command("apply", "--yes", "--target", "guest3", "-l", "tenant=payments").code == 0
