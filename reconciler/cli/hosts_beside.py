@@ -10,9 +10,10 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.mistyped import simulated_hosts
 from reconciler.manifests.files import STDIN
 from reconciler.manifests.skipped import is_ours
-from reconciler.model.problems import NO_HOST, UNKNOWN_HOST, Problem, several
+from reconciler.model.problems import NO_HOST, NOT_SIMULATED, UNKNOWN_HOST, Problem, several
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 
 _MOST_FILES: Final = 100
@@ -23,13 +24,14 @@ _READ_SECONDS: Final = 2.0
 
 
 def with_hosts_beside(problems: Sequence[Problem], context: click.Context | None = None) -> list[Problem]:
-    """`problems`, where those about a Host that is missing name the file beside that describes it, and the command.
+    """`problems`, where those about a Host or a simulated host name the file beside that describes it, and the command.
 
     `context` is that of the command that has found them; left out where it runs still.
     """
     context = context or click.get_current_context(silent=True)
     if context is None:
         return list(problems)
+    problems = [_with_simulated(one, context) if one.id == NOT_SIMULATED else one for one in problems]
     named = [path for name in ("paths", "file") for path in context.params.get(name) or () if path != STDIN]
     files = [path for path in named if os.path.isfile(path)]
     stop = NEVER.by(Deadline(time.monotonic() + _READ_SECONDS, "reading took too long"), time.monotonic)
@@ -38,6 +40,17 @@ def with_hosts_beside(problems: Sequence[Problem], context: click.Context | None
             found = _missing(named, beside, stop)
             return [_with_host(one, found, context) for one in problems]
     return list(problems)
+
+
+def _with_simulated(problem: Problem, context: click.Context) -> Problem:
+    """`problem` with a file that was named as a simulated host, with the command for the only one beside it."""
+    given = context.params.get("simulate_file") or ""
+    beside = [*islice(simulated_hosts([os.path.dirname(given)]), 2)]
+    if len(beside) != 1 or not given:
+        return problem
+    line = changed_line(context, simulate_file=beside[0])
+    what, _, _ = problem.help.partition(". ")
+    return problem._replace(help=f"{what}. {beside[0]} does. Run: {line}")
 
 
 def _beside(files: Sequence[str]) -> Iterator[str]:

@@ -2,15 +2,18 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.given_files import Given, given_in
 from reconciler.cli.tree import Refused
+from reconciler.model.errors import ReconcileError
 from reconciler.model.similar import nearest, no_guest_text
 from reconciler.model.stopping import NEVER, Abandoned, Deadline
 
@@ -23,8 +26,16 @@ _MOST_CORRECTED: Final = 10
 _MOST_ENTRIES: Final = 10_000
 """How many entries of a directory are looked at."""
 
-_ONE_FILE: Final = ("simulate_file", "observed", "planfile")
-"""The parameters that name a file which has to be there; the others are directories, or may be written."""
+_ONE_FILE: Final[Mapping[str, Given]] = {
+    "simulate_file": Given.SIMULATED,
+    "observed": Given.RECORD,
+    "planfile": Given.PLAN,
+}
+"""The parameters that name a file which has to be there, and what it is; others are directories, or may be written."""
+
+_ENDINGS: Final = (".yaml", ".yml")
+_MOST_LIKE: Final = 10
+"""How many files with a name like the mistyped one are looked into."""
 
 _READ_SECONDS: Final = 2.0
 """How long manifests are read for the names of Hosts: a message about a typo must not take longer than the command."""
@@ -53,20 +64,15 @@ def other_targets(error: "NoSuchGuest") -> Refused:
     if not error.meant:
         return Refused(str(error))
     context = click.get_current_context()
+    meant = error.corrections
     if error.word in context.params["target"]:
-        return Refused(str(error), _with("target", error.word, error.meant))
-    pair = error.meant.partition("=")[::2]
+        words = tuple(dict.fromkeys(meant.get(one, one) for one in context.params["target"]))
+        return Refused(str(error), changed_line(context, target=words))
     labels = tuple(
-        tuple(pair if "=".join(one) == error.word else one for one in pairs) for pairs in context.params["labels"]
+        tuple(tuple(meant.get(label, label).partition("=")[::2]) for label in map("=".join, pairs))
+        for pairs in context.params["labels"]
     )
     return Refused(str(error), changed_line(context, labels=labels))
-
-
-def _with(parameter: str, word: str, meant: str) -> str:
-    """The current command with `meant` in place of `word` among the words of `parameter`."""
-    context = click.get_current_context()
-    words = tuple(meant if one == word else one for one in context.params[parameter])
-    return changed_line(context, **{parameter: words})
 
 
 class MeantHost(NamedTuple):
@@ -99,20 +105,70 @@ def _hosts(paths: Sequence[str]) -> list[str]:
     return []
 
 
+def for_one_host(wanted: str, own: str) -> list[str]:
+    """The current command, which compares the machine with another Host that is `wanted`, so that both are one host.
+
+    The machine's `own` Host is offered, empty where there is none in these manifests, and a simulated host that is
+    called as the other one; then the same command for whoever means it so.
+    """
+    context = click.get_current_context()
+    lines = [f"{changed_line(context, host_name=own)}    # with the manifests of host {own}"] if own else []
+    simulated = context.params.get("simulate_file")
+    if simulated:
+        folders = (os.path.dirname(simulated), *map(_folder, context.params.get("file") or (os.curdir,)))
+        for file in simulated_hosts(folders):
+            if _simulates(file, wanted):
+                lines.append(f"{changed_line(context, simulate_file=file)}    # with the simulated host {wanted}")
+                break
+        lines.append(f"{changed_line(context, host_name=wanted)}    # if this is meant")
+    return lines
+
+
+def _folder(path: str) -> str:
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
+def _simulates(file: str, name: str) -> bool:
+    """Whether `file` describes the simulated host `name`."""
+    from reconciler.hosts.simulated import described
+
+    with suppress(ReconcileError, OSError):
+        data = described(Path(file)).document.data
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        return isinstance(metadata, dict) and metadata.get("name") == name
+    return False
+
+
+def simulated_hosts(folders: Iterable[str]) -> Iterator[str]:
+    """The files in `folders` that describe a simulated host, each folder's by their names."""
+    for folder in dict.fromkeys(folders):
+        with suppress(OSError), os.scandir(folder or os.curdir) as entries:
+            names = sorted(one.name for one in islice(entries, _MOST_ENTRIES) if one.name.endswith(_ENDINGS))
+            paths = (os.path.join(folder, name) for name in names)
+            yield from (one for one in paths if given_in(one) is Given.SIMULATED)
+
+
 def other_file(missing: str, context: click.Context) -> str:
     """The command of `context` with the file that was probably meant by `missing`, which it names; empty if none."""
-    for name in _ONE_FILE:
+    for name, kind in _ONE_FILE.items():
         given = context.params.get(name)
-        if given and os.path.normpath(given) == os.path.normpath(missing) and (near := near_file(given)):
+        if given and os.path.normpath(given) == os.path.normpath(missing) and (near := near_file(given, kind)):
             return f"{changed_line(context, **{name: near})}    # did you mean {os.path.basename(near)}?"
     return ""
 
 
-def near_file(path: str) -> str:
-    """The file in the same directory that is most like `path`, which is not there; empty where none is like it."""
+def near_file(path: str, kind: Given | None = None) -> str:
+    """The file in the same directory that is most like `path`, which is not there; empty where none is like it.
+
+    Only a file of this `kind` is one, if there is any.
+    """
     directory, name = os.path.split(path)
     with suppress(OSError), os.scandir(directory or os.curdir) as entries:
         names = sorted(one.name for one in islice(entries, _MOST_ENTRIES) if one.is_file())
-        near = nearest(name, names)
-        return os.path.join(directory, near) if near else ""
+        for _ in range(_MOST_LIKE):
+            near = nearest(name, names)
+            found = os.path.join(directory, near)
+            if not near or kind is None or given_in(found) is kind:
+                return found if near else ""
+            names.remove(near)
     return ""

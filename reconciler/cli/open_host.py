@@ -211,10 +211,16 @@ def wanted_here(options: HostOptions) -> "Wanted | None":
 
 
 def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:
-    """Warn where the Host that is `wanted` is not called like the machine, which is `what` was named by an option."""
+    """Warn where the Host that is `wanted` is not called like the machine, which is `what` was named by an option.
+
+    With the commands that set it right, where the manifests or a simulated host for them are known.
+    """
     if not wanted.is_named(machine_name):
+        from reconciler.cli.mistyped import for_one_host
+
         name = wanted.desired.host.name
         say(f"warning: {what} is host {machine_name}; it is compared with the manifests of host {name}")
+        say(*(f"  next: {line}" for line in for_one_host(name, wanted.host_named(machine_name))))
 
 
 def by_record(options: HostOptions, file: str, *, but_waiting: bool = False) -> "tuple[RecordedHost, Wanted]":

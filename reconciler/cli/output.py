@@ -339,11 +339,11 @@ def show_problems(
     """
     if problems:
         from reconciler.cli.command_lines import with_directory
-        from reconciler.model.problems import MISSING_HOST
+        from reconciler.model.problems import MISSING_HOST, NOT_SIMULATED
         from reconciler.render.diagnostics import problems_text
 
         shown = with_directory(problems, context)
-        if any(one.id in MISSING_HOST for one in shown):
+        if any(one.id in {*MISSING_HOST, NOT_SIMULATED} for one in shown):
             from reconciler.cli.hosts_beside import with_hosts_beside
 
             shown = with_hosts_beside(shown, context)

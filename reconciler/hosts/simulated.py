@@ -15,7 +15,7 @@ from reconciler.manifests.schema import API_VERSION, Forms, Unclear, kind_of
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.commands import RESET
-from reconciler.model.problems import InvalidManifests, Place, Position, Problem, Severity
+from reconciler.model.problems import NOT_SIMULATED, InvalidManifests, Place, Position, Problem, Severity
 from reconciler.simulator.description import faults_of, host_of, name_of
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.host import SimulatedHost
@@ -248,7 +248,7 @@ def _met(host: SimulatedHost, document: Document) -> Sysfs:
 
 def _not_one(count: int, file: Path) -> Problem:
     return Problem(
-        "not-one-simulated-host",
+        NOT_SIMULATED,
         Severity.ERROR,
         f"{file} has {count} documents of kind SimulatedHost instead of one"
         if count

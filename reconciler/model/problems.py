@@ -33,6 +33,9 @@ UNKNOWN_HOST: Final = "unknown-host"
 MISSING_HOST: Final = frozenset((NO_HOST, UNKNOWN_HOST))
 """The ids of problems that say that no manifest describes a Host which guests belong to."""
 
+NOT_SIMULATED: Final = "not-one-simulated-host"
+"""The id of the problem with a file that does not describe one simulated host, though it was named as such."""
+
 
 class Severity(StrEnum):
     """Whether a problem stops the run (``error``), is shown (``warning``), or is only counted (``note``)."""

@@ -4,7 +4,7 @@ What is read around it stands here: the inventory, suspensions, and the files th
 asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
@@ -183,12 +183,14 @@ class NoSuchGuest(InputError):
     Attributes:
         word: the name or the label that is wrong; empty where no single one is.
         meant: the name or the label that was probably meant; empty where that is not known.
+        corrections: of each name or label that is wrong, the one that was probably meant, as far as that is known.
     """
 
-    def __init__(self, text: str, word: str = "", meant: str = "") -> None:
+    def __init__(self, text: str, word: str = "", corrections: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
         self.word = word
-        self.meant = meant
+        self.corrections = corrections or {}
+        self.meant = self.corrections.get(word, "")
 
 
 def plan(
@@ -303,7 +305,7 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
     """
     if unknown := targets.unknown(desired, applied.guests):
         known = {*(one.name for one in desired.guests), *(name for name, _ in applied.guests.values())}
-        raise NoSuchGuest(no_guest_text(unknown[0], known), unknown[0], nearest(unknown[0], sorted(known)))
+        raise NoSuchGuest(no_guest_text(unknown[0], known), unknown[0], _corrections(unknown, sorted(known)))
     if not targets.chosen(desired, applied.guests):
         raise _no_such_label(targets.labels, desired)
 
@@ -316,7 +318,16 @@ def _no_such_label(asked: Selector, desired: Desired) -> NoSuchGuest:
     what = "the label" if len(asked.pairs) == 1 else "all of the labels"
     there = several(labels, _MOST_NAMES) or "none"
     text = f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
-    return NoSuchGuest(text, word, nearest(word, labels))
+    return NoSuchGuest(text, word, _corrections(wrong, labels))
+
+
+_MOST_CORRECTED: Final = 10
+"""How many mistyped names or labels are compared with those that there are."""
+
+
+def _corrections(wrong: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Which of those that are `known` was probably meant by each of the first that are `wrong`, where one was."""
+    return {word: near for word in wrong[:_MOST_CORRECTED] if (near := nearest(word, known))}
 
 
 def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:

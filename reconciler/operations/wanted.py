@@ -78,6 +78,11 @@ class Wanted(NamedTuple):
         """Whether the Host is called like the machine with this name."""
         return self.desired.host.name in names_of_host(machine_name)
 
+    def host_named(self, machine_name: str) -> str:
+        """The Host in the same manifests that is called like the machine with this name; empty where there is none."""
+        names = {one.name for one in self.site.hosts} if self.site else set()
+        return next((name for name in names_of_host(machine_name) if name in names), "")
+
     def require_named(self, machine_name: str) -> None:
         """Return if the Host is called like the machine: on a host itself the only Host is meant, elsewhere it may not.
 

@@ -90,6 +90,21 @@ def test_all_mistyped_guests_are_corrected_at_once(command: Command) -> None:
     assert offered(again) == ["reconcile suspend --reason x --simulate simulated-host.yaml guest1"]
 
 
+def test_all_mistyped_targets_and_labels_are_corrected_at_once(command: Command) -> None:
+    """Those that are like none stay as they were typed."""
+    targets = ("--target", "gest1", "--target", "guset2", "--target", "guest3", "--target", "xyzzy")
+    labels = ("-l", "tenant=payment,ter=gold")
+    change(command, "{tenant: payments}", "{tenant: payments, tier: gold}")
+
+    several = [command.bare(one, *targets, *WHERE) for one in ("plan", "apply")]
+    labelled = command.bare("plan", *labels, *WHERE)
+
+    for one, ran in zip(("plan", "apply"), several, strict=True):
+        right = "--target guest1 --target guest2 --target guest3 --target xyzzy"
+        assert offered(ran) == [f"reconcile {one} {right} --simulate simulated-host.yaml"]
+    assert offered(labelled) == ["reconcile plan -l tenant=payments,tier=gold --simulate simulated-host.yaml"]
+
+
 def test_a_mistyped_label_is_recognised(command: Command) -> None:
     """The other labels stay as they were given."""
     ran = command.bare("plan", "-l", "tenant=payment", *WHERE)
@@ -248,6 +263,37 @@ def test_a_mistyped_file_is_recognised(files: Command, words: Sequence[str], dir
     assert sorted(shlex.split(line)[1:]) == sorted(right)
     assert "    # did you mean " in ran.err
     assert files.bare(*shlex.split(line)[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [("hosts.yaml", ("status", "--simulate", "hots.yaml")), ("guests.json", ("plan", "--observed", "gusts.json"))],
+)
+def test_only_a_file_of_the_right_kind_is_offered(files: Command, kept: str, words: Sequence[str]) -> None:
+    """However alike the name of another one is."""
+    Path(kept).write_text(Path("guests.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+
+    ran = files.bare(*words)
+
+    assert (ran.code, offered(ran)) == (1, [])
+    assert "there is no file" in ran.err
+
+
+@pytest.mark.parametrize("words", [("status",), ("plan", "-o", "json"), ("simulate",)])
+def test_manifests_that_were_named_as_a_simulated_host_lead_to_the_one_beside(
+    command: Command, words: Sequence[str]
+) -> None:
+    """Where there is only one."""
+    asked = (*words, "--simulate", "host.yaml")
+    refused = command.bare(*asked)
+    line = refused.err.partition("Run: ")[2].partition("\n")[0]
+    done = command.bare(*shlex.split(line)[1:])
+    Path("another.yaml").write_text(command.simulated_host.read_text(encoding="utf-8"), encoding="utf-8")
+
+    assert refused.code != 0
+    assert parsed(line).startswith(f"reconcile {words[0]}")
+    assert done.code == 0
+    assert "Run: " not in command.bare(*asked).err
 
 
 @pytest.mark.parametrize("words", NAMES_A_FILE, ids=" ".join)

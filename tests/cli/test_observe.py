@@ -140,7 +140,7 @@ def test_a_record_of_another_host_is_refused(
     assert ran.err.startswith(
         "error[other-host]: the record is of host 'lpar7', and the manifests describe only host 'lpar9'\n"
     )
-    assert ran.err.endswith("\n1 error\n\n")
+    assert ran.err.endswith("\n1 error\n")
 
     chosen = command.bare(*asked, "--host", "lpar9")
     assert chosen.code == (4 if is_applied else 0)  # with another name guests get other devices
@@ -177,8 +177,47 @@ def test_a_simulated_host_with_another_name_is_planned_with_a_warning(command: C
     assert command("plan").err == ""
     rename_host(command)
 
-    assert command("plan").err == said
-    assert command("plan", "--host", "lpar9").err == ""
+    warned = command("plan").err
+    (line,) = offered(warned)
+
+    assert warned == f"{said}  next: {line}    # if this is meant\n"
+    assert shlex.split(line)[1:4] == ["plan", "-f", str(command.directory)]
+    assert command.bare(*shlex.split(line)[1:]).err == ""
+
+
+def test_the_simulated_host_that_the_manifests_describe_is_offered(command: Command) -> None:
+    """Where it lies beside the other one, or with the manifests."""
+    rename_host(command)
+    text = command.simulated_host.read_text(encoding="utf-8")
+    right = command.directory / "another.yaml"
+    right.write_text(text.replace("name: lpar7\n", "name: lpar9\n"), encoding="utf-8")
+
+    first, second = offered(command("plan", "-o", "json").err)
+
+    assert shlex.split(first)[-1] == str(right)
+    assert "--host lpar9" in second
+    ran = command.bare(*shlex.split(first)[1:])
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_the_host_that_was_recorded_is_offered_where_the_manifests_have_it(command: Command, record: Path) -> None:
+    """In place of the one that was chosen with ``--host``."""
+    observed(command, record)
+    (command.directory / "another.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar9}\n", encoding="utf-8"
+    )
+    chosen = command.bare("plan", "-f", str(command.directory), "--observed", str(record), "--host", "lpar9")
+
+    (line,) = offered(chosen.err)
+
+    assert "--host lpar7" in line
+    assert "warning" not in command.bare(*shlex.split(line)[1:]).err
+
+
+def offered(err: str) -> list[str]:
+    """The commands in `err` that are to be run next, without what is said of them."""
+    lines = [line.removeprefix("  next: ") for line in err.splitlines() if line.startswith("  next: ")]
+    return [line.partition("    #")[0] for line in lines]
 
 
 def test_a_missing_host_is_advised_by_its_name(command: Command) -> None:
