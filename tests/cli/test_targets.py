@@ -236,7 +236,7 @@ def test_masks_that_a_partial_apply_took_have_not_drifted(moved: Command) -> Non
 
 
 def test_where_no_manifests_are_a_partial_apply_counts(moved: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was applied last is what the whole plan wanted then, with the guests that were changed by themselves since."""
+    """What was applied last is what the whole plan wanted, with the guests that were changed by themselves since."""
     empty = moved.directory / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
