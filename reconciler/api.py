@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.cancellation import Cancellation
     from reconciler.transaction.history import History
+    from reconciler.transaction.loop_records import Suspensions
     from reconciler.transaction.open_host import OpenHost
     from reconciler.transaction.recovery import Recovered
 
@@ -65,8 +66,13 @@ def observe(machine: "OpenHost") -> "Observed":
     return observe_host(machine)
 
 
-def status(wanted: "Wanted", machine: "OpenHost") -> "Status":
+def status(wanted: "Wanted", machine: "OpenHost", reported: "Suspensions | None" = None) -> "Status":
     """For each guest what is wanted, authorised and effective, and why they differ.
+
+    Args:
+        wanted: what is wanted.
+        machine: the host.
+        reported: what a report says of suspensions, for a user who may not read the record of them.
 
     Raises:
         what `plan` raises.
@@ -74,16 +80,23 @@ def status(wanted: "Wanted", machine: "OpenHost") -> "Status":
     from reconciler.operations.plan import Readable, plan, suspended_by
     from reconciler.planning.status import status_of
 
-    return status_of(plan(wanted, Readable(machine), Whole(with_boot=True)), wanted.compared, suspended_by(machine))
+    made = plan(wanted, Readable(machine, reported), Whole(with_boot=True))
+    return status_of(made, wanted.compared, suspended_by(machine, reported))
 
 
-def host_status(machine: "OpenHost", compared: "ComparedWith", known: "Sequence[Known]" = ()) -> "Status":
+def host_status(
+    machine: "OpenHost",
+    compared: "ComparedWith",
+    known: "Sequence[Known]" = (),
+    reported: "Suspensions | None" = None,
+) -> "Status":
     """The host as it is, where nothing says what is wanted of it.
 
     Args:
         machine: the host.
         compared: why it is compared with nothing.
         known: what a report says of guests.
+        reported: what it says of suspensions, as `status` has it.
 
     Raises:
         UnreadableHost: it cannot be read.
@@ -91,7 +104,9 @@ def host_status(machine: "OpenHost", compared: "ComparedWith", known: "Sequence[
     from reconciler.operations.plan import suspended_by
     from reconciler.planning.status import host_status as made
 
-    return made(machine.name, observe(machine), compared, known)._replace(suspended=suspended_by(machine).host)
+    return made(machine.name, observe(machine), compared, known)._replace(
+        suspended=suspended_by(machine, reported).host
+    )
 
 
 def apply(

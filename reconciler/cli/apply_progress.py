@@ -20,12 +20,13 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.open_host import awaited, is_changed_since
 
 if TYPE_CHECKING:
-    from reconciler import LeftBehind
+    from reconciler import LeftBehind, Readable
     from reconciler.cli.loop_seen import LoopMode
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
     from reconciler.render.changes import Waiting
     from reconciler.transaction.apply_ids import Standing
+    from reconciler.transaction.open_host import OpenHost
     from reconciler.transaction.recovery import Recovered
 
 _CLEAR_LINE: Final = "\r\033[K"
@@ -137,6 +138,18 @@ def show_readable(host: HostOptions, *, but_waiting: bool = False) -> str:
     except PermissionError as error:
         return error_text(error)
     return ""
+
+
+def readable(host: HostOptions, machine: "OpenHost", denied: str) -> "Readable":
+    """`machine`, with suspensions as they are published where something was `denied` to this user (else empty)."""
+    from reconciler import Readable
+
+    if not denied:
+        return Readable(machine)
+    from reconciler.cli.loop_seen import published_report, reported_suspensions
+
+    report = published_report(host)
+    return Readable(machine, report and reported_suspensions(report))
 
 
 def say_as_root() -> None:

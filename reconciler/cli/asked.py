@@ -172,7 +172,7 @@ def chosen(
         one
         for one in found.rows
         if (not words or _is_asked_for(one, asked))
-        and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
+        and (not selector.pairs or (one.labels is not None and selector.takes(one.labels)))
     )
 
 

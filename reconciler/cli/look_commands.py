@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_for, waiting_of
+from reconciler import InvalidManifests, NoSuchGuest, plan
+from reconciler.cli.apply_progress import readable, say_as_root, show_readable, waiting_for, waiting_of
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
@@ -134,11 +134,11 @@ def _planned(
 
         source = verified(host, source, fleet)
     with opened(host) as machine:
-        show_readable(host, but_waiting=but_waiting)
+        denied = show_readable(host, but_waiting=but_waiting)
         wanted = source.read(machine)
         if host.simulate is not None and host.host is None and not host.recorded:
             say_other_host(wanted, machine.name, "the simulated host")
-        return plan(wanted, Readable(machine), scope, consents=consents)
+        return plan(wanted, readable(host, machine, denied), scope, consents=consents)
 
 
 def _planned_by_record(
@@ -240,8 +240,9 @@ def drift_command(format: str, host: HostOptions) -> Exit:
 
     says_waiting = format in _TEXTS
     with opened(host) as machine:
-        show_readable(host, but_waiting=says_waiting)
-        made = plan(wanted_source(host, with_commit=False).read(machine), Readable(machine), Whole(with_boot=True))
+        denied = show_readable(host, but_waiting=says_waiting)
+        wanted = wanted_source(host, with_commit=False).read(machine)
+        made = plan(wanted, readable(host, machine, denied), Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))
     else:

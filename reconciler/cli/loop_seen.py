@@ -14,8 +14,10 @@ from reconciler.cli.output import control, paint_for_stdout, result, say
 from reconciler.model.commands import LOOP_STATUS, WATCH, Here
 from reconciler.model.desired import Selector
 from reconciler.model.printable import error_text
-from reconciler.transaction.loop_records import LastGood, read_last_good
+from reconciler.planning.status import Labels
+from reconciler.transaction.loop_records import Suspension, Suspensions, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.host_view import HOST, HostView
 from reconciler.watch.published import NotPublished, Published, PublishedReader, boot_id
 from reconciler.watch.report import Mode, Report
 from reconciler.watch.report_text import Ended, loop_record, loop_text, next_steps, report_record, report_text
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _FOLLOW_SECONDS: Final = 2.0
 _CLEAR: Final = "\x1b[H\x1b[2J"
+_PUBLISHED: Final = 0
+"""The process of a loop of which only what is published is known."""
 
 
 def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
@@ -47,7 +51,7 @@ def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
         say(f"error: the loop with the state directory {state.path} watches host {kept.report.host}, not {host.host}")
         say(f"  next: {host._replace(host=None).line(LOOP_STATUS)}")
         return Exit.FAILURE
-    shown = _selected(kept, state, selector)
+    shown = _selected(kept, host, selector)
     if format != "table":
         _show_record(shown, format)
         return _code(kept)
@@ -61,30 +65,32 @@ def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)
             kept = _readable(host, state) or kept
-            shown = _selected(kept, state, selector)
+            shown = _selected(kept, host, selector)
     return _code(kept)
 
 
-def _selected(kept: Kept, state: StateDirectory, selector: Selector) -> Kept:
+def _selected(kept: Kept, host: HostOptions, selector: Selector) -> Kept:
     """`kept` with those guests alone that have the labels in what the loop enforces."""
     if not selector.pairs:
         return kept
-    good = _last_good(state)
-    names = {one.name for one in good.desired.guests if selector.takes(one.labels)} if good else set()
-    guests = tuple(one for one in kept.report.guests if one.name in names)
+    labels = _labels(host)
+    guests = tuple(one for one in kept.report.guests if selector.takes(labels.get(one.uuid, ())))
     return kept._replace(report=kept.report._replace(guests=guests))
 
 
-def _last_good(state: StateDirectory) -> LastGood | None:
-    """What the loop enforces.
+def _labels(host: HostOptions) -> dict[str, Labels]:
+    """The labels of guests by the uuids of their devices, in what the loop enforces, or as it has published them.
 
     Raises:
-        click.UsageError: this user may not read it, and so does not know who has which label.
+        click.UsageError: this user may read neither, and so does not know who has which label.
     """
     try:
-        return read_last_good(state)
+        good = read_last_good(state_of(host)[0])
     except PermissionError as error:
+        if labels := published_labels(host):
+            return labels
         raise click.UsageError(f"the labels of guests are not published: {error_text(error)}; leave out -l") from error
+    return {one.uuid: one.labels for one in good.desired.guests} if good else {}
 
 
 def _code(kept: Kept) -> Exit:
@@ -96,7 +102,9 @@ def _code(kept: Kept) -> Exit:
 
 
 def _end_of(kept: Kept) -> Ended | None:
-    return None if kept.ended is None else Ended(kept.ended, kept.how, kept.command)
+    if kept.ended is None:
+        return None
+    return Ended(kept.ended, kept.how, kept.command, is_published=kept.process == _PUBLISHED)
 
 
 def _readable(host: HostOptions, state: StateDirectory) -> Kept | None:
@@ -112,7 +120,7 @@ def _readable(host: HostOptions, state: StateDirectory) -> Kept | None:
             found = published_loop(PublishedReader(run_directory_of(host)).read())
             if found is not None:
                 end = found.ended
-                return Kept(found.report, 0, end.moment if end else None, end.how if end else "")
+                return Kept(found.report, _PUBLISHED, end.moment if end else None, end.how if end else "")
         raise
 
 
@@ -215,9 +223,10 @@ def published_loop(found: Published) -> LoopSeen | None:
         return None
     end = found.loop.ended
     if end is not None:
-        return LoopSeen(found.report, Ended(end.moment, f"exit code {end.exit_code}: {end.reason}"))
+        how = f"exit code {end.exit_code}: {end.reason}"
+        return LoopSeen(found.report, Ended(end.moment, how, is_published=True))
     lives = found.is_locked and found.loop.boot_id == boot_id()
-    return LoopSeen(found.report, None if lives else Ended(found.report.cycle_ended))
+    return LoopSeen(found.report, None if lives else Ended(found.report.cycle_ended, is_published=True))
 
 
 def published_report(host: HostOptions) -> Report | None:
@@ -225,3 +234,17 @@ def published_report(host: HostOptions) -> Report | None:
     with suppress(NotPublished):
         return PublishedReader(run_directory_of(host)).read().report
     return None
+
+
+def published_labels(host: HostOptions) -> dict[str, Labels]:
+    """The labels of guests by the uuids of their devices, as they are published; empty where that cannot be read."""
+    with suppress(NotPublished):
+        view = PublishedReader(run_directory_of(host)).view(HOST, HostView)
+        return {uuid: tuple(sorted(one.labels.items())) for uuid, one in view.guests.items()} if view else {}
+    return {}
+
+
+def reported_suspensions(report: Report) -> Suspensions:
+    """What is suspended, as `report` says."""
+    guests = {one.name: Suspension(*one.suspended) for one in report.guests if one.suspended}
+    return Suspensions(Suspension(*report.suspended) if report.suspended else None, guests)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler import Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_readable
+from reconciler import plan
+from reconciler.cli.apply_progress import readable, say_as_root, show_readable
 from reconciler.cli.asked import chosen
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import (
@@ -295,8 +295,8 @@ def _planned(asked: _Asked, observed: str | None) -> "tuple[Exit, Report]":
     if observed is None:
         read_from = asked.read_from
         with opened(host) as machine:
-            show_readable(host)
-            made = plan(wanted_source(host).read(machine), Readable(machine))
+            denied = show_readable(host)
+            made = plan(wanted_source(host).read(machine), readable(host, machine, denied))
     else:
         made, _, read_from = _by_record(asked, observed)
     show_problems(made.problems)

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from reconciler.model.problems import Problem
     from reconciler.planning.status import Known
     from reconciler.render.changes import Waiting
+    from reconciler.render.status_text import Remark
+    from reconciler.transaction.loop_records import Suspensions
     from reconciler.transaction.open_host import OpenHost
-    from reconciler.watch.report import GuestReport
+    from reconciler.watch.report import GuestReport, Report
 
 _OF_THE_LOOP: Final = ("table", "json", "yaml")
 
@@ -119,6 +121,8 @@ class Seen:
         self._says_waiting = says_waiting
         self.waiting: Waiting | None = None
         self._denied = ""
+        self._report: Report | None = None
+        self.remarks: list[Remark] = []
         self.unseen: list[str] = []
         self.loop: LoopSeen | None = None
 
@@ -133,15 +137,17 @@ class Seen:
 
         host = self._host
         self._look()
+        reported = self._reported()
         if host.paths or host.recorded:
-            return self._noted(status(wanted_source(host, with_commit=False).read(machine), machine), machine)
+            wanted = wanted_source(host, with_commit=False).read(machine)
+            return self._noted(status(wanted, machine, reported), machine)
         try:
             wanted = Nearest(os.curdir, host.host).read(machine)
         except NothingWanted as error:
-            found = self._host_only(machine, error.reasons)
+            found = self._host_only(machine, error.reasons, reported)
             compared = found.compared._replace(is_invalid_here=error.is_invalid_here)
             return self._noted(found._replace(compared=compared), machine)
-        return self._noted(status(wanted, machine), machine)
+        return self._noted(status(wanted, machine, reported), machine)
 
     def _look(self) -> None:
         """Look at what earlier runs and the loop have left; what cannot be seen is no reason to end."""
@@ -162,32 +168,48 @@ class Seen:
                 remedy = error.remedy if isinstance(error, StateError) else ""
                 say(f"  next: {remedy or self._host.line(DOCTOR)}")
 
+    def _reported(self) -> "Suspensions | None":
+        """What is published of suspensions, where this user may not read the record of them; None elsewhere."""
+        if not self._denied:
+            return None
+        from reconciler.cli.loop_seen import published_report, reported_suspensions
+
+        self._report = published_report(self._host)
+        return self._report and reported_suspensions(self._report)
+
     def _noted(self, found: Status, machine: "OpenHost") -> Status:
         """`found`; what of it could not be seen is noted."""
         unread = found.plan.unread if found.plan else ()
         if not unread:
             unread = tuple(machine.unseen([one.uuid for one in found.observed.mdevs]))
+        if self._report and found.plan:
+            from reconciler.render.status_text import Remark
+            from reconciler.render.text import moment
+
+            when = moment(self._report.cycle_ended)
+            self.remarks.append(Remark("suspensions", f"as the published report of {when} UTC has them"))
         if self._denied and not found.plan:
-            self.unseen.append(f"what was applied last, and what is suspended: {self._denied}")
+            suspended = "" if self._report else ", and what is suspended"
+            self.unseen.append(f"what was applied last{suspended}: {self._denied}")
         self.unseen += map(str, unread)
         return found
 
-    def _host_only(self, machine: "OpenHost", because: tuple[str, ...]) -> Status:
+    def _host_only(self, machine: "OpenHost", because: tuple[str, ...], reported: "Suspensions | None") -> Status:
         """The host alone, or with what the published report says of its guests."""
         from reconciler import host_status
 
-        if self._denied:
-            from reconciler.cli.loop_seen import published_report
+        report = self._report
+        if report is None or report.looked is None:
+            return host_status(machine, ComparedWith(Source.HOST, "nothing", because=because), reported=reported)
+        from reconciler.cli.loop_seen import published_labels
+        from reconciler.render.text import moment
 
-            report = published_report(self._host)
-            if report is not None and report.looked is not None:
-                from reconciler.render.text import moment
-
-                text = f"the published report of {moment(report.looked)} UTC"
-                compared = ComparedWith(Source.REPORT, text, report.generation, report.source.commit, because)
-                found = host_status(machine, compared, [_known(one) for one in report.guests])
-                return found._replace(host=report.host or found.host)
-        return host_status(machine, ComparedWith(Source.HOST, "nothing", because=because))
+        text = f"the published report of {moment(report.looked)} UTC"
+        compared = ComparedWith(Source.REPORT, text, report.generation, report.source.commit, because)
+        now, labels = machine.clock.time(), published_labels(self._host)
+        known = [_known(one, now)._replace(labels=labels.get(one.uuid)) for one in report.guests]
+        found = host_status(machine, compared, known, reported)
+        return found._replace(host=report.host or found.host)
 
     def say_what_to_run(self) -> None:
         """Say to stderr how more can be seen."""
@@ -195,9 +217,11 @@ class Seen:
             say_as_root()
 
 
-def _known(one: "GuestReport") -> "Known":
+def _known(one: "GuestReport", now: float) -> "Known":
     from reconciler.planning.status import Known
 
+    if one.suspended and one.suspended.until is not None and one.suspended.until <= now:
+        one = one._replace(suspended=None)  # it has ended by itself since it was published
     differs = one.authorised != one.wanted
     state = GuestState.IN_SYNC
     if one.suspended:
@@ -237,7 +261,7 @@ def _show_text(
         return
     remarks = [seen.loop.remark()] if seen.loop else []
     steps = seen.loop.steps(seen.here) if seen.loop else ()
-    remarks += [Remark("not seen", one, "warning") for one in seen.unseen]
+    remarks += [*seen.remarks, *(Remark("not seen", one, "warning") for one in seen.unseen)]
     shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
     whole = "" if wide else again(format="wide")
     text = status_text(

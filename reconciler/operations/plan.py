@@ -122,9 +122,10 @@ class Readable:
     What may not be read counts as if there were none, and is named in `unread`.
     """
 
-    def __init__(self, machine: OpenHost) -> None:
-        """Nothing is read yet of `machine`."""
+    def __init__(self, machine: OpenHost, reported: Suspensions | None = None) -> None:
+        """Nothing is read yet of `machine`; where the record of what is suspended may not be, it is as `reported`."""
         self._present = _Present(machine)
+        self._reported = reported
         self._unread: dict[Unread, None] = {}
         self._uuids: tuple[str, ...] = ()
 
@@ -152,7 +153,9 @@ class Readable:
 
     def suspensions_now(self) -> Suspensions:
         """See `PlannedHost`."""
-        return self._readable("what is suspended", self._present.suspensions_now, NONE)
+        if self._reported is None:
+            return self._readable("what is suspended", self._present.suspensions_now, NONE)
+        return _suspensions(self._present.machine, self._reported)
 
     def boot_files(self) -> "BootFiles | None":
         """See `PlannedHost`."""
@@ -380,10 +383,21 @@ def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
             yield Consent(guest.name, _words(one), ALLOW_SUSPENDED, guest.uuid)
 
 
-def suspended_by(machine: OpenHost) -> SuspendedBy:
-    """Who has suspended the host and guests, as far as that can be read."""
+def _suspensions(machine: OpenHost, reported: Suspensions | None) -> Suspensions:
+    """What is suspended now; as `reported`, where that is given and this user may not read the record."""
     try:
-        found = read_suspensions(machine.state).at(machine.clock.time())
+        found = read_suspensions(machine.state)
+    except PermissionError:
+        if reported is None:
+            raise
+        found = reported
+    return found.at(machine.clock.time())
+
+
+def suspended_by(machine: OpenHost, reported: Suspensions | None = None) -> SuspendedBy:
+    """Who has suspended the host and guests, as far as that can be read, and else as it is `reported`."""
+    try:
+        found = _suspensions(machine, reported)
     except (StateError, OSError):  # which the problems of a plan name
         return NOTHING_SUSPENDED
     return SuspendedBy(

@@ -5,7 +5,7 @@ The host is compared with a plan (`status_of`), or shown as it is where nothing 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import NO_IDS, IdSet
@@ -19,6 +19,9 @@ WITHHELD: Final = "its device is not as its manifest says; the next apply after 
 """How the device of a suspended guest differs from what is wanted."""
 
 _IGNORE_DRIFT: Final = "spec.ignoreDrift"
+
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+"""Those of a guest, ascending by key."""
 
 
 class GuestState(StrEnum):
@@ -99,6 +102,7 @@ class GuestStatus(NamedTuple):
         state: all of that in a word.
         wanted: how many queues it is to have; None where that is not known, and where no manifest names it.
         suspended: by whom, until when and why it is suspended, as in `why`; empty where it is not.
+        reported_labels: those that a report has, where its manifest is not known; None where neither is.
     """
 
     name: str
@@ -113,6 +117,12 @@ class GuestStatus(NamedTuple):
     state: GuestState = GuestState.UNKNOWN
     wanted: int | None = None
     suspended: str = ""
+    reported_labels: Labels | None = None
+
+    @property
+    def labels(self) -> Labels | None:
+        """Its labels; None where they are not known."""
+        return self.guest.labels if self.guest else self.reported_labels
 
     @property
     def configs(self) -> tuple[ApConfig, ...]:
@@ -208,7 +218,7 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
 class Known(NamedTuple):
     """What a report says of one guest, where its manifest is not known: its device, how many queues, and its state.
 
-    `why` begins with `suspended` where it is.
+    `why` begins with `suspended` where it is; `labels` are None where they are not known.
     """
 
     name: str
@@ -217,6 +227,7 @@ class Known(NamedTuple):
     state: GuestState
     why: tuple[str, ...] = ()
     suspended: str = ""
+    labels: Labels | None = None
 
 
 def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:
@@ -379,10 +390,10 @@ def _unknown(mdev: ObservedMdev, observed: Observed) -> GuestStatus:
 def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed) -> GuestStatus:
     if mdev is None:
         without = GuestStatus(known.name, known.uuid, None, None, None, in_use=False, why=known.why)
-        return without._replace(state=known.state, wanted=known.wanted, suspended=known.suspended)
-    return _foreign(mdev, observed, known.state)._replace(
-        name=known.name, why=known.why, wanted=known.wanted, suspended=known.suspended
-    )
+        found = without._replace(state=known.state)
+    else:
+        found = _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why)
+    return found._replace(wanted=known.wanted, suspended=known.suspended, reported_labels=known.labels)
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:

@@ -103,7 +103,7 @@ def _guest(one: GuestStatus, source: Source) -> dict[str, Any]:
         "name": one.name,
         "uuid": one.uuid,
         "state": one.state.value,
-        "labels": dict(one.guest.labels) if one.guest else {},
+        "labels": dict(one.labels or ()),
         "manifest": manifest_of(one, source) or None,
         "suspended": one.suspended or None,
         "activation": one.guest.activation.value if one.guest else None,

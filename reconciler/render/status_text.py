@@ -95,7 +95,11 @@ def status_text(
         lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
         lines += [line for text in _legend(status, rows) for line in (*page.wrapped("", text), "")]
     if shown and shown.asked:
-        lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
+        unknown = "" if knows_labels(status) else "; which labels guests have is not known here"
+        lines += page.wrapped(
+            "", f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}{unknown}"
+        )
+        lines += [""]
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += _note_lines(status, shown and shown.rows, page)
@@ -107,6 +111,11 @@ def status_text(
         every.append(f"{whole}    # cuts nothing")
     lines += [line for step in every for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
+
+
+def knows_labels(status: Status) -> bool:
+    """Whether manifests, or a report of them, say which labels guests have."""
+    return status.plan is not None or any(one.labels is not None for one in status.guests)
 
 
 def _leaves_out(status: Status) -> bool:
@@ -206,7 +215,7 @@ def _vm(one: GuestStatus) -> str:
 
 
 def _labels(one: GuestStatus) -> str:
-    return ",".join(f"{key}={value}" for key, value in one.guest.labels) if one.guest else ""
+    return ",".join(f"{key}={value}" for key, value in one.labels or ())
 
 
 # The host ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from reconciler.model.commands import (
     ENFORCED,
     HISTORY,
     LOAD,
+    LOOP_STATUS,
     NOWHERE,
     PLAN,
     REFUSED,
@@ -79,11 +80,19 @@ _LATE_SECONDS: Final = 60.0
 
 
 class Ended(NamedTuple):
-    """The end of a loop: when (seconds since 1970), how, and what starts it again; empty where that is not known."""
+    """The end of a loop.
+
+    Attributes:
+        moment: when, in seconds since 1970.
+        how: in words.
+        command: what starts it again; empty where that is not known.
+        is_published: whether it is known from what is published for everybody, which has no command.
+    """
 
     moment: float
     how: str = ""
     command: str = ""
+    is_published: bool = False
 
 
 def report_text(
@@ -171,6 +180,8 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
     """What a person runs next, `here`; empty where nothing is to be done."""
     if ended is not None:
         # What it found last may have changed since: first it has to look again.
+        if ended.is_published:
+            return (_typed(f"sudo {here.line(LOOP_STATUS)}", "says how the loop is started again"),)
         again = here.line(WATCH) if here.machine else _START
         return (_typed(ended.command or again, "starts the loop again"),)
     refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))

@@ -152,7 +152,8 @@ def test_a_status_without_manifests_has_names_from_the_published_report(site: Pa
         ["guest2", "in-sync", "2", "2"],
         ["guest3", "in-sync", "2", "2"],
     ]
-    assert "not seen    what was applied last, and what is suspended: " in ran.out
+    assert "not seen    what was applied last: " in ran.out
+    assert "what is suspended" not in ran.out
     loop = as_a_user(site / "empty", "status", "--watch", *simulated_from(simulated))
     assert "kept/state" in loop.err, "no loop has published"
     directory = RunDirectory(site / "run", is_public=True)
@@ -172,6 +173,81 @@ def test_a_status_without_manifests_has_names_from_the_published_report(site: Pa
     assert ran.code == 0
     assert "the host alone" in ran.out
     assert "3783d4a7-df47-58ab-bed9-cee63c6e6f5e  unknown" in ran.out
+
+
+def published(site: Path) -> tuple[str, ...]:
+    """The options for a host with guest2 suspended and a published report, whose records only another user may read."""
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    assert as_root(site, "apply", "--yes", "-f", "site", *simulated).code == 0
+    assert as_root(site, "suspend", "guest2", "--reason", "audit", "--for", "1h", *simulated).code == 0
+    directory = RunDirectory(site / "run", is_public=True)
+    publisher = LoopPublisher(directory, time, 300.0, 60.0)
+    report = PublishedReader(directory.path).read().report
+    assert report
+    publisher.publish(report)
+    publisher.close(0, "by a signal")
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+    (site / "empty").mkdir()
+    return simulated
+
+
+def test_what_is_suspended_is_seen_as_it_is_published(site: Path) -> None:
+    """Whatever the host is compared with; that it may not be read is said only where nothing is published."""
+    simulated = published(site)
+    with_manifests = as_a_user(site, "status", "-f", "site", *simulated)
+    without = as_a_user(site / "empty", "status", *simulated_from(simulated))
+
+    for ran in (with_manifests, without):
+        assert ran.code == 0
+        (row,) = (line for line in ran.out.splitlines() if line.startswith("guest2"))
+        assert row.split()[1] == "suspended"
+        assert "what is suspended" not in ran.out
+    assert "  suspensions as the published report of " in with_manifests.out
+    for command in ("plan", "drift", "matrix"):
+        assert "guest 'guest2' is suspended by " in as_a_user(site, command, "-f", "site", *simulated).err
+    shutil.rmtree(site / "run")
+    assert "what is suspended: " in as_a_user(site, "status", "-f", "site", *simulated).out
+    assert "and what is suspended: " in as_a_user(site / "empty", "status", *simulated_from(simulated)).out
+
+
+def test_a_published_suspension_whose_time_is_over_is_none(site: Path) -> None:
+    """The report is of an earlier moment."""
+    simulated = published(site)
+    file = site / "run/report.json"
+    report = json.loads(file.read_text())
+    for one in report["guests"]:
+        if one["suspended"]:
+            one["suspended"]["until"] = time.time() - 1
+    file.write_text(json.dumps(report))
+
+    for words in (("status", "-f", "../site"), ("status",)):
+        assert "suspended by" not in as_a_user(site / "empty", *words, *simulated_from(simulated)).out
+
+
+def test_guests_are_chosen_by_the_labels_that_are_published(site: Path) -> None:
+    """Where no manifests are named; that labels are not known is said where they are not published either."""
+    simulated = simulated_from(published(site))
+    asked = ("status", "-l", "tenant=payments")
+    ran = as_a_user(site / "empty", *asked, *simulated)
+
+    assert "1 of 3 guests shown: -l tenant=payments\n" in ran.out
+    assert [line.split()[0] for line in ran.out.splitlines() if line.startswith("guest")] == ["guest1"]
+    loop = as_a_user(site / "empty", *asked, "--watch", *simulated)
+    assert "guest1" in loop.out or "guests        1" in loop.out
+    (site / "run/host.json").unlink()
+    ran = as_a_user(site / "empty", *asked, *simulated)
+    assert "0 of 3 guests shown: -l tenant=payments; which labels guests have is not known" in " ".join(ran.out.split())
+    assert "the labels of guests are not published" in as_a_user(site / "empty", *asked, "--watch", *simulated).err
+
+
+def test_who_may_not_read_how_a_loop_was_started_is_led_to_root(site: Path) -> None:
+    """The command that starts it again has options that are not published."""
+    simulated = published(site)
+    for words in (("status",), ("status", "--watch")):
+        ran = as_a_user(site, *words, *simulated)
+
+        assert "sudo reconcile status --watch --simulate" in ran.out
+        assert "reconcile watch" not in ran.out
 
 
 def test_a_history_that_may_not_be_read_is_shown_as_it_is_published(site: Path) -> None:

@@ -616,7 +616,7 @@ def test_a_published_loop_is_seen_by_others(tmp_path: Path) -> None:
     earlier = LoopStatus(1, "an earlier boot", 1, 0.0, 0.0, None, None, None)
     killed = published_loop(reader.read()._replace(loop=earlier))
     assert killed is not None
-    assert killed.ended == Ended(2.0)
+    assert killed.ended == Ended(2.0, is_published=True)
 
 
 def test_one_guest_is_counted_as_well_as_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
