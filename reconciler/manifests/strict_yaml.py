@@ -132,7 +132,7 @@ def outer_problems(source: SourceText, span: Span, part: str) -> list[Problem]:
     if _has_directive(part):
         start = span.start + (0 if part.startswith("%") else part.index("\n%") + 1)
         places = (source.place_of(start, span.end),)
-        return [error("yaml-directive", "YAML directives are not used in manifests", places, "Remove the line.")]
+        return [error("yaml-directive", "manifests may not have YAML directives", places, "Remove the line.")]
     return []
 
 
@@ -174,12 +174,15 @@ class NodeReader(NamedTuple):
     def _mapping(self, node: MappingNode) -> Data:
         mapping: dict[str, Data] = {}
         keys: dict[str, Node] = {}
+        if _documents_joined_to(node) > 1:
+            self._without_separator(node)
+            return mapping
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 message = "a list or mapping stands where a key should be"
                 self._problem("key-not-text", message, key, help="Keys are plain words. Is a quote missing?")
             elif key.value == "<<" and not key.style:
-                self._problem("merge-key", "the merge key << is not used in manifests", key, help="Write it out.")
+                self._problem("merge-key", "manifests may not have the merge key <<", key, help="Write its keys out.")
             elif key.value in keys:
                 first = self._place(keys[key.value], "first written here")
                 message = f"the key {shown(key.value)} stands twice in one mapping"
@@ -189,9 +192,27 @@ class NodeReader(NamedTuple):
                 mapping[key.value] = self.data(value)
         return mapping
 
+    def _without_separator(self, node: MappingNode) -> None:
+        seen: dict[str, Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, ScalarNode) and key.value in seen:
+                break
+            seen[str(key.value)] = key
+        first = self._place(node.value[0][0], "the first one")
+        message = f"{_documents_joined_to(node)} documents stand here without a line --- between them"
+        advice = "Write a line with --- before each of them, or name the files with -f instead of joining them."
+        self._problem("missing-separator", message, key, first, help=advice)
+
     def _problem(self, id: str, message: str, node: Node, *others: Place, help: str) -> None:
         if len(self.problems) <= MOST_PROBLEMS:
             self.problems.append(error(id, message, (self._place(node), *others), help))
 
     def _place(self, node: Node, label: str = "") -> Place:
         return self.source.place_of(self.offset + node.start_mark.index, self.offset + node.end_mark.index, label)
+
+
+def _documents_joined_to(node: MappingNode) -> int:
+    """How many documents were joined to the one whose top `node` is; 1 for any other mapping."""
+    if node.start_mark.column or node.flow_style:
+        return 1
+    return max(1, [key.value for key, _ in node.value if isinstance(key, ScalarNode)].count("apiVersion"))

@@ -237,17 +237,22 @@ def _nests_little(text: str) -> bool:
 def _refused(event: Event) -> Iterator[RefusedPart]:
     start, end = _extent(event)
     if isinstance(event, AliasEvent):
-        message = f"the alias *{shortened(str(event.anchor))} stands for something written elsewhere"
-        yield RefusedPart("yaml-alias", message, "Write it out: aliases are not used in manifests.", start, end)
+        name = shortened(str(event.anchor))
+        yield RefusedPart("yaml-alias", _no_aliases(name), f"Write the value out where *{name} stands.", start, end)
     elif isinstance(event, NodeEvent) and event.anchor is not None:
-        message = f"the anchor &{shortened(str(event.anchor))} is not used in manifests"
-        yield RefusedPart("yaml-alias", message, "Remove it.", start, start + 1 + len(event.anchor))
+        name = shortened(event.anchor)
+        advice = f"Write the value out wherever *{name} stands. Then remove &{name}."
+        yield RefusedPart("yaml-alias", _no_aliases(name), advice, start, start + 1 + len(event.anchor))
     tag = getattr(event, "tag", None)
     if tag is not None:
-        message = f"the tag {shortened(tag)} is not used in manifests"
+        message = f"manifests may not have tags such as {shortened(tag.replace('tag:yaml.org,2002:', '!!'))}"
         yield RefusedPart(
             "yaml-tag", message, "Remove it: what a value means follows from where it stands.", start, end
         )
+
+
+def _no_aliases(name: str) -> str:
+    return f"manifests may not have anchors (&{name}) and aliases (*{name})"
 
 
 def _too_deep(event: Event) -> RefusedPart:
@@ -268,7 +273,7 @@ _ADVICE: Final = {
     "did not find expected key": "Check that the keys of one mapping begin in the same column.",
     "expected ',' or": "A bracket is not closed, or a comma is missing.",
     "<document start>": "Check the indentation: everything before this line is a whole document.",
-    "undefined alias": "Write it out: aliases are not used in manifests.",
+    "undefined alias": "Write the value out: manifests may not have aliases.",
 }
 
 

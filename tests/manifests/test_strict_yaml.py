@@ -21,6 +21,11 @@ def data_of(text: str) -> Data:
     return document.data
 
 
+def problems_of(text: str) -> list[Problem]:
+    """What is wrong with `text`."""
+    return read_documents(text, "f")[1]
+
+
 def problem_of(text: str) -> Problem:
     """The only problem of `text`, of which no document is accepted, or without the second one of two keys."""
     documents, problems = read_documents(text, "f")
@@ -150,6 +155,49 @@ def test_what_is_refused_is_shown_where_it_stands(text: str, id: str, line: int,
 
     assert (problem.id, problem.places[0].position) == (id, Position("f", line, column))
     assert marked(problem) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help"),
+    [
+        (
+            "a: &m 1\n",
+            "manifests may not have anchors (&m) and aliases (*m)",
+            "Write the value out wherever *m stands.",
+        ),
+        ("a: *m\n", "manifests may not have anchors (&m) and aliases (*m)", "Write the value out where *m stands."),
+        ("a: !!int 1\n", "manifests may not have tags such as !!int", "Remove it"),
+        ("<<: {a: 1}\n", "manifests may not have the merge key <<", "Write its keys out."),
+        ("%YAML 1.2\n---\na: 1\n", "manifests may not have YAML directives", "Remove the line."),
+    ],
+)
+def test_what_yaml_has_and_manifests_have_not(text: str, message: str, help: str) -> None:
+    """It is said that it is forbidden: that it is "not used" could mean that nothing needs it."""
+    (problem,) = problems_of(text)
+
+    assert problem.message.startswith(message)
+    assert problem.help.startswith(help)
+
+
+DOCUMENT = "apiVersion: reconciler/v1\nkind: Guest\nmetadata: {name: NAME}\nspec:\n  adapters: [5]\n"
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+@pytest.mark.parametrize("first", ["", "---\n"])
+def test_documents_without_a_separator_are_one_problem(count: int, first: str) -> None:
+    """As ``cat *.yaml`` makes them; removing a key of the two would remove a document."""
+    (problem,) = problems_of(first + "".join(DOCUMENT.replace("NAME", f"g{one}") for one in range(count)))
+
+    assert problem.id == "missing-separator"
+    assert problem.message == f"{count} documents stand here without a line --- between them"
+    assert [place.position.line for place in problem.places] == [6 + bool(first), 1 + bool(first)]
+    assert "---" in problem.help
+
+
+@pytest.mark.parametrize("text", ["kind: a\nkind: b\nx: 1\nx: 2\n", "a:\n  apiVersion: 1\n  apiVersion: 2\n"])
+def test_other_keys_that_stand_twice_are_no_documents(text: str) -> None:
+    """A slip in one document stays what it is."""
+    assert {one.id for one in problems_of(text)} == {"duplicate-key"}
 
 
 def test_places_count_from_the_start_of_the_file() -> None:
