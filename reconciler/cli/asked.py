@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import click
 
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.given_files import given_in, of_another_kind
 from reconciler.cli.options import HostOptions
 from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
@@ -27,8 +28,13 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
         click.UsageError: one is; it says what to run instead.
     """
     for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
-        line = host.here.reading((*host.paths, path)).line(STATUS)
-        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
+        if given_in(path):
+            raise of_another_kind(click.get_current_context(), path, "the name of a guest")
+        # What is in the current directory is read anyway, with the Host that may be in another file of it.
+        is_read = os.path.isfile(path) and not host.paths and os.path.dirname(os.path.abspath(path)) == os.getcwd()
+        is_here = is_read or not os.path.exists(path)
+        here = host.here if is_here else host.here.reading((*host.paths, path))
+        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {here.line(STATUS)}")
 
 
 class Asked(NamedTuple):
@@ -198,6 +204,8 @@ def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
     name = unknown[0]
     context = click.get_current_context()
     others = tuple(one for one in context.params["guests"] if one != name) or None
+    if given_in(name):
+        return of_another_kind(context, name, "the name of a guest")
     if os.path.exists(name):
         line = changed_line(context, guests=others, file=(*context.params["file"], name))
         return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)

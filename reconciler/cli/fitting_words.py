@@ -7,6 +7,8 @@ from typing import Final
 
 import click
 
+from reconciler.cli.given_files import given_in
+
 _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
     **dict.fromkeys(("--force", "-force"), ("--yes",)),
@@ -80,8 +82,12 @@ def fitting(context: click.Context, command: click.Command, words: Sequence[str]
     for word in left:
         kept.remove(word)
     saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]
-    paths = [word for word in left if "file" in names and os.path.exists(word) and not is_saved_plan(word)]
+    paths = [word for word in left if "file" in names and _may_be_manifests(word)]
     return (*saved, *kept, *(word for path in paths for word in ("-f", path)))
+
+
+def _may_be_manifests(path: str) -> bool:
+    return os.path.exists(path) and not is_saved_plan(path) and given_in(path) is None
 
 
 _KINDS: Final = ("guest", "guests", "host", "hosts")

@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -11,16 +11,14 @@ import click
 
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.tree import Refused
-from reconciler.manifests.skipped import is_ours
-from reconciler.model.commands import APPLY, OBSERVE, PLAN, Here
+from reconciler.manifests.skipped import is_ours, is_simulated_host
+from reconciler.model.commands import APPLY, OBSERVE, PLAN, Command, Here
 
 if TYPE_CHECKING:
     from reconciler import HostRecord
 
 _MOST: Final = 64 << 20
 """In bytes: of a larger file it is not known what it is."""
-
-_SIMULATED: Final = re.compile(rb"^[\"']?kind[\"']?:\s*[\"']?SimulatedHost\b", re.MULTILINE)
 
 
 class Given(StrEnum):
@@ -37,8 +35,7 @@ def given_in(file: str) -> Given | None:
         if not os.path.isfile(file) or os.path.getsize(file) > _MOST:
             return None
         if is_ours(file):
-            with open(file, "rb") as stream:
-                return Given.SIMULATED if _SIMULATED.search(stream.read(_MOST)) else None
+            return Given.SIMULATED if is_simulated_host(file) else None
         with open(file, "rb") as stream:
             found = json.loads(stream.read(_MOST))
         if isinstance(found, dict) and found.keys() >= {"formatVersion", "basis", "contentDigest"}:
@@ -46,6 +43,50 @@ def given_in(file: str) -> Given | None:
                 return Given.RECORD
             return Given.PLAN if found.keys() >= {"fingerprint", "steps"} else None
     return None
+
+
+def may_be_record(file: str) -> bool:
+    """Whether a record of a host may be written to `file`: it is one, or nothing is there."""
+    return not os.path.lexists(file) or given_in(file) is Given.RECORD
+
+
+def refuse_as_manifests(context: click.Context, named: Sequence[str]) -> None:
+    """Return if one of the files and directories that were `named` may be a manifest.
+
+    Raises:
+        Refused: each is something else of ours; it says what the first one is, and the command for it.
+    """
+    kinds = [given_in(one) for one in named]
+    if named and all(one in {Given.RECORD, Given.SIMULATED} for one in kinds):
+        raise of_another_kind(context, named[0], "a manifest")
+
+
+def of_another_kind(context: click.Context, file: str, expected: str) -> Refused:
+    """That `file` is of a known kind, but not what was `expected`, with the commands for its kind.
+
+    `context` is that of the command; it names `file` with -f or as a word.
+    """
+    found = given_in(file)
+    words = {name: _without(context, name, file) for name in ("file", "paths", "guests") if name in context.params}
+    names = {one.name for one in context.command.params}
+    if found is Given.SIMULATED and context.info_name == "validate":
+        shown = Command(("simulate", "--simulate", file))
+        lines = [changed_line(context, **words), f"{shown}    # shows that host"]
+    elif found is Given.SIMULATED:
+        given = context.params["simulate_file"] or file
+        lines = [f"{changed_line(context, **words, simulate_file=given)}    # on that host"]
+    elif "observed" in names:
+        lines = [f"{changed_line(context, **words, simulate_file=None, observed=file)}    # for that host"]
+    else:
+        lines = [f"{PLAN.with_flags('--observed', file)}    # plans for that host"]
+        if context.info_name in {"status", "matrix"}:
+            lines.append(f"{Command(('report', '--observed', file, '--html', 'report.html'))}    # shows that host")
+    return Refused(f"{file} is {found}, not {expected}", *lines)
+
+
+def _without(context: click.Context, name: str, file: str) -> tuple[str, ...] | None:
+    """The words of the parameter `name` but `file`; None where there is no other."""
+    return tuple(one for one in context.params[name] if one != file) or None
 
 
 def not_a_saved_plan(file: str, here: Here) -> Refused | None:

@@ -18,7 +18,7 @@ from reconciler.model.similar import nearest, no_guest_text
 from reconciler.model.stopping import NEVER, Abandoned, Deadline
 
 if TYPE_CHECKING:
-    from reconciler import NoSuchGuest
+    from reconciler import NoSuchGuest, Site
 
 _MOST_CORRECTED: Final = 10
 """How many mistyped words of one command are corrected."""
@@ -82,6 +82,13 @@ class MeantHost(NamedTuple):
     text: str
 
 
+class MeantGuest(NamedTuple):
+    """The guest called `name`, and the `text` that says that it was probably meant, to stand before a command."""
+
+    name: str
+    text: str
+
+
 def meant_host(word: str, paths: Sequence[str]) -> MeantHost | None:
     """The Host that is called `word` or was probably meant by it; None where the manifests have none like it.
 
@@ -94,15 +101,29 @@ def meant_host(word: str, paths: Sequence[str]) -> MeantHost | None:
     return MeantHost(near, f"Did you mean the Host '{near}'?") if near else None
 
 
+def meant_guest(word: str, paths: Sequence[str]) -> MeantGuest | None:
+    """The guest that is called `word` or was probably meant by it; `paths` are the manifests, as for a Host."""
+    site = _site(paths)
+    names = sorted({one.name for one in site.guests}) if site else []
+    if word in names:
+        return MeantGuest(word, f"{word} is the name of a guest:")
+    near = nearest(word, names)
+    return MeantGuest(near, f"Did you mean the guest '{near}'?") if near else None
+
+
 def _hosts(paths: Sequence[str]) -> list[str]:
     """The names of the Hosts, ascending; none where the manifests cannot be read in time."""
+    site = _site(paths)
+    return sorted({one.name for one in site.hosts}) if site else []
+
+
+def _site(paths: Sequence[str]) -> "Site | None":
     from reconciler import read_site
 
     stop = NEVER.by(Deadline(time.monotonic() + _READ_SECONDS, "reading took too long"), time.monotonic)
     with suppress(Abandoned, OSError):
-        site = read_site([one for one in paths if one != "-"] or ["."], stop)  # standard input was read, or is awaited
-        return sorted({one.name for one in site.hosts})
-    return []
+        return read_site([one for one in paths if one != "-"] or ["."], stop)  # standard input was read, or is awaited
+    return None
 
 
 def for_one_host(wanted: str, own: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Whether what is to be suspended or resumed is a guest, and what was meant where it is none."""
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,19 +15,12 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import note
 from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
-from reconciler.model.commands import STATUS, status_of_guest
+from reconciler.model.commands import status_of_guest
 from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.similar import nearest
 from reconciler.planning.misread import ids_meant
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import read_last_good
-
-
-def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """A path is no name of a guest: a slash is in none."""
-    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
-        line = host.here.reading((*host.paths, path)).line(STATUS)
-        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
 
 
 def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:

@@ -112,6 +112,10 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
         from reconciler.cli.suggestions import refuse_paths
 
         refuse_paths(context, paths)
+    if (files or paths) and _may_be_of_another_kind((*files, *paths)[0]):
+        from reconciler.cli.given_files import refuse_as_manifests
+
+        refuse_as_manifests(context, (*files, *paths))
     said = context.ensure_object(Said)
     said.context = context
     said.host = HostOptions(
@@ -123,6 +127,13 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
         values.pop("run_dir"),
     )
     return said.host
+
+
+def _may_be_of_another_kind(path: str) -> bool:
+    """Whether `path` is a file that has no name of a manifest, or describes a simulated host."""
+    from reconciler.manifests.skipped import is_simulated_host
+
+    return os.path.isfile(path) and (not path.endswith((".yaml", ".yml")) or is_simulated_host(path))
 
 
 # What cannot be read is reported where it is read, with the command to run next.

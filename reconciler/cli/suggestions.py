@@ -20,7 +20,8 @@ from reconciler.cli.fitting_words import (
     near_options,
     values_of,
 )
-from reconciler.cli.mistyped import meant_host, near_file
+from reconciler.cli.given_files import Given, given_in, may_be_record, of_another_kind
+from reconciler.cli.mistyped import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.manifests.files import STDIN
 from reconciler.model.similar import nearest
 
@@ -128,11 +129,13 @@ def without_place(context: click.Context) -> str:
     files = (*filter(None, (context.params.get("planfile"),)), *words)
     if saved := next(filter(is_saved_plan, files), ""):
         return _applying(context, saved, words_of(context, {"planfile"}))
-    if "file" in names and all(map(os.path.exists, files)):
+    if context.command.name == "observe" and len(words) == 1 and not context.params["out"] and may_be_record(words[0]):
+        return f"A record is written with --out: {changed_line(context, out=words[0])}"
+    if context.command.name != "observe" and given_in(files[0]):
+        raise of_another_kind(context, files[0], "a manifest")
+    if "file" in names and context.command.name != "observe" and all(map(os.path.exists, files)):
         given = {"file": (*context.params["file"], *files), "planfile": None}
         return f"Manifests are named with -f: {changed_line(context, **given)}"
-    if context.command.name == "observe" and len(words) == 1 and not context.params["out"]:
-        return f"A record is written with --out: {changed_line(context, out=words[0])}"
     if context.command.name in _OF_ONE_HOST and len(words) == 1 and not context.params["host_name"]:
         meant = meant_host(words[0], context.params["file"])
         if meant:
@@ -153,6 +156,11 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
     if is_saved_plan(name):
         return f"To apply a saved plan: {line_of(('apply', name, *fitting_of(context, 'apply', rest)))}"
     action, others = _action_in(rest)
+    if (found := given_in(name)) is Given.SIMULATED:
+        return f"A simulated host is named with --simulate: {line_of((*action, '--simulate', name, *others))}"
+    if found is Given.RECORD:
+        fitting = fitting_of(context, "plan", ("--observed", name, *rest))
+        return f"A host that was recorded is named with --observed: {line_of(('plan', *fitting))}"
     if os.path.exists(name):
         return f"Manifests are named with -f: {line_of((*action, '-f', name, *others))}"
     if name == "help":
@@ -213,14 +221,29 @@ def _is_bare_name(path: str) -> bool:
 
 def _no_path(context: click.Context, path: str, others: tuple[str, ...] | None) -> str:
     """What was meant by `path`, which is not there, beside the `others`; empty where that is not known."""
-    host = None if context.params["host_name"] else meant_host(path, (*context.params["file"], *(others or ())))
+    paths = (*context.params["file"], *(others or ()))
+    host = None if context.params["host_name"] else meant_host(path, paths)
+    guest = None if host and host.name == path else meant_guest(path, paths)
+    if guest and guest.name == path:
+        return _of_guest(context, guest)
     if host:
         return f"{host.text} {changed_line(context, host_name=host.name, paths=others)}"
     if command_called(context.find_root(), path):
         words = fitting_of(context.find_root(), path, words_of(context, {"paths"}))
         return f"{path} is a command: {line_of((path, *words))}"
     near = near_file(path)
-    return f"Did you mean: {changed_line(context, paths=(*(others or ()), near))}" if near else ""
+    if near and not given_in(near):
+        return f"Did you mean: {changed_line(context, paths=(*(others or ()), near))}"
+    return _of_guest(context, guest) if guest else ""
+
+
+def _of_guest(context: click.Context, guest: MeantGuest) -> str:
+    """The command for the `guest` that stands in place of manifests: confined to it, or its status."""
+    if "target" in context.params:
+        given = {name: None for name in ("paths", "planfile") if name in context.params}
+        return f"{guest.text} {changed_line(context, **given, target=(*context.params['target'], guest.name))}"
+    words = fitting_of(context.find_root(), "status", words_of(context, {"paths", "format"}))
+    return f"{guest.text} {line_of(('status', *words, guest.name))}"
 
 
 def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
@@ -229,11 +252,13 @@ def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
     `paths` are the manifests that were named with ``-f``.
     """
     if os.path.exists(planfile) or planfile.lower().endswith(ENDINGS):
-        file = planfile if os.path.exists(planfile) else near_file(planfile) or planfile
+        near = planfile if os.path.exists(planfile) else near_file(planfile)
+        file = planfile if not near or given_in(near) else near
         return f"Manifests are named with -f: {again(planfile=None, file=(*paths, file))}"
-    if meant := meant_host(planfile, paths):
+    guest = meant_guest(planfile, paths)
+    if (meant := meant_host(planfile, paths)) and not (guest and guest.name == planfile):
         return f"{meant.text} {again(planfile=None, host_name=meant.name)}"
-    return ""
+    return _of_guest(click.get_current_context(), guest) if guest else ""
 
 
 def _without_group(context: click.Context, said: Sequence[str]) -> tuple[str, ...] | None:

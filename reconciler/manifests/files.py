@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
-from reconciler.manifests.skipped import is_alike, is_ours, skipped_problem
+from reconciler.manifests.skipped import is_alike, is_ours, is_simulated_host, skipped_problem
 from reconciler.model.problems import FOREIGN_FILES, NO_MANIFESTS, TOO_MUCH, Place, Position, Problem
 from reconciler.model.similar import MOST_RANKED, nearest
 from reconciler.model.stopping import NEVER, StopToken
@@ -309,7 +309,8 @@ class _Search:
         with suppress(OSError, KeyError):
             every = sorted(islice(self._tree.entries(folder or os.curdir), MOST_RANKED))
             near = nearest(name, (one for one, kind in every if kind is Kind.FOLDER or one.endswith(_ENDINGS)))
-            return os.path.join(folder, near) if near not in ("", name) else ""
+            found = os.path.join(folder, near) if near not in ("", name) else ""
+            return "" if is_simulated_host(found) else found
         return ""
 
     def _add_file(self, name: str, real: str) -> None:

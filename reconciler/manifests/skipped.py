@@ -66,10 +66,22 @@ def begins_like_ours(start: bytes) -> bool:
 
 def is_ours(path: str) -> bool:
     """Whether the file at `path` begins like a manifest; not where it cannot be read. Never waits, as for a pipe."""
+    return begins_like_ours(_start_of(path))
+
+
+_SIMULATED: Final = re.compile(rb"""^["']?kind["']?:\s*["']?SimulatedHost\b""", re.MULTILINE)
+
+
+def is_simulated_host(path: str) -> bool:
+    """Whether the file at `path` describes a simulated host, as it begins."""
+    return bool(_SIMULATED.search(_start_of(path)))
+
+
+def _start_of(path: str) -> bytes:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return stat.S_ISREG(os.fstat(descriptor).st_mode) and begins_like_ours(os.read(descriptor, OURS_WITHIN))
+            return os.read(descriptor, OURS_WITHIN) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
         finally:
             os.close(descriptor)
-    return False
+    return b""

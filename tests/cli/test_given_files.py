@@ -146,3 +146,100 @@ def test_of_any_other_file_it_is_said_that_it_is_none(command: Command, content:
     assert nexts(planned) == ["reconcile observe --out host.json"]
     assert (planned.code, applied.code) == (1, 1)
     assert nexts(applied) == ["reconcile plan --out plan.json --simulate simulated-host.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "offered"),
+    [
+        (("plan", "simulated-host.yaml"), SIMULATED, ["reconcile plan --simulate simulated-host.yaml"]),
+        (("plan", "-f", "simulated-host.yaml"), SIMULATED, ["reconcile plan --simulate simulated-host.yaml"]),
+        (("plan", "simulated-host.yaml", *WHERE), SIMULATED, ["reconcile plan --simulate simulated-host.yaml"]),
+        (("drift", "simulated-host.yaml"), SIMULATED, ["reconcile drift --simulate simulated-host.yaml"]),
+        (
+            ("validate", "simulated-host.yaml"),
+            SIMULATED,
+            ["reconcile validate", "reconcile simulate --simulate simulated-host.yaml"],
+        ),
+        (("status", "simulated-host.yaml", *WHERE), SIMULATED, ["reconcile status --simulate simulated-host.yaml"]),
+        (("status", "-f", "simulated-host.yaml"), SIMULATED, ["reconcile status --simulate simulated-host.yaml"]),
+        (("matrix", "simulated-host.yaml", *WHERE), SIMULATED, ["reconcile matrix --simulate simulated-host.yaml"]),
+        (("doctor", "simulated-host.yaml"), SIMULATED, ["reconcile doctor --simulate simulated-host.yaml"]),
+        (
+            ("suspend", "simulated-host.yaml", "guest1", *WHERE, "--reason", "x"),
+            SIMULATED,
+            ["reconcile suspend --reason x --simulate simulated-host.yaml guest1"],
+        ),
+        (("plan", "host.json"), RECORD, ["reconcile plan --observed host.json"]),
+        (("plan", "-f", "host.json", *WHERE), RECORD, ["reconcile plan --observed host.json"]),
+        (("apply", "-f", "host.json"), RECORD, ["reconcile plan --observed host.json"]),
+        (("validate", "host.json"), RECORD, ["reconcile plan --observed host.json"]),
+        (("drift", "host.json", *WHERE), RECORD, ["reconcile plan --observed host.json"]),
+        (
+            ("status", "host.json", *WHERE),
+            RECORD,
+            ["reconcile plan --observed host.json", "reconcile report --observed host.json --html report.html"],
+        ),
+        (
+            ("matrix", "-f", "host.json", *WHERE),
+            RECORD,
+            ["reconcile plan --observed host.json", "reconcile report --observed host.json --html report.html"],
+        ),
+        (
+            ("report", "-f", "host.json", "--html", "x.html"),
+            RECORD,
+            ["reconcile report --html x.html --observed host.json"],
+        ),
+    ],
+)
+def test_a_file_that_is_no_manifest_leads_to_its_own_option(
+    command: Command, words: tuple[str, ...], what: str, offered: list[str]
+) -> None:
+    """Wherever manifests or guests are expected: the command that is offered works."""
+    assert command("apply", "--yes").code == 0
+
+    ran = command.bare(*words)
+
+    assert (ran.code, ran.out) == (64, "")
+    assert f"Error: {what}, not " in " ".join(ran.err.split())
+    assert nexts(ran) == offered
+    for line in nexts(ran):
+        assert command.bare(*shlex.split(line)[1:]).code in {0, 1 if "doctor" in line else 0}, line
+
+
+def test_among_manifests_such_files_stay_what_they_are(command: Command) -> None:
+    """A shell makes them of ``*.yaml``."""
+    assert command.bare("plan", "guests.yaml", "host.yaml", "simulated-host.yaml", *WHERE).code == 0
+    assert command.bare("validate", "-f", "guests.yaml", "-f", "host.yaml", "-f", "simulated-host.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("observe", *WHERE, "host.json"), "reconcile observe --out host.json --simulate simulated-host.yaml"),
+        (("observe", *WHERE, "new.json"), "reconcile observe --out new.json --simulate simulated-host.yaml"),
+        (("observe", *WHERE, "guests.yaml"), "reconcile observe --simulate simulated-host.yaml"),
+        (("observe", *WHERE, "."), "reconcile observe --simulate simulated-host.yaml"),
+        (("host.json",), "reconcile plan --observed host.json"),
+        (("host.json", "-o", "wide"), "reconcile plan --observed host.json -o wide"),
+        (("simulated-host.yaml",), "reconcile plan --simulate simulated-host.yaml"),
+        (("simulated-host.yaml", "--apply", "--yes"), "reconcile apply --simulate simulated-host.yaml --yes"),
+        (("suspend", "guests.yaml", *WHERE, "--reason", "x"), "reconcile status --simulate simulated-host.yaml"),
+        (("status", "./none.yaml", *WHERE), "reconcile status --simulate simulated-host.yaml"),
+    ],
+)
+def test_no_file_is_offered_as_what_it_is_not(command: Command, words: tuple[str, ...], meant: str) -> None:
+    """The command that is offered works."""
+    ran = command.bare(*words)
+
+    assert ran.code == 64
+    assert " ".join(ran.err.split()).endswith(meant)
+    assert command.bare(*shlex.split(meant)[1:]).code == 0
+
+
+@pytest.mark.parametrize("words", [("plan", "-f", "simulated-hots.yaml"), ("validate", "simulated-hots.yaml")])
+def test_a_mistyped_manifest_is_not_guessed_to_be_a_simulated_host(command: Command, words: tuple[str, ...]) -> None:
+    """That would be refused next."""
+    ran = command.bare(*words, *(WHERE if words[0] == "plan" else ()))
+
+    assert ran.code == 3
+    assert "Did you mean" not in ran.err

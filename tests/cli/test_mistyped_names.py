@@ -321,3 +321,38 @@ def test_only_so_many_files_are_looked_at(files: Command, monkeypatch: pytest.Mo
     monkeypatch.setattr(mistyped, "_MOST_ENTRIES", 0)
 
     assert offered(files.bare("status", "--simulate", "simulated-hots.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("plan", "guest1"), "reconcile plan --target guest1"),
+        (("plan", "guest1", "-o", "wide"), "reconcile plan --target guest1 -o wide"),
+        (("apply", "guest1", "--yes"), "reconcile apply --yes --target guest1"),
+        (("drift", "guest2"), "reconcile status guest2"),
+        (("validate", "guest2"), "reconcile status guest2"),
+    ],
+)
+def test_a_guest_in_place_of_manifests_leads_to_a_command_for_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], meant: str
+) -> None:
+    """It is said that it is a guest; a plan and an apply are confined to it."""
+    monkeypatch.chdir(command.directory)
+
+    ran = command.bare(*words, "--simulate", "simulated-host.yaml")
+
+    assert ran.code == 64
+    shown = " ".join(ran.err.split())
+    assert f"{words[1]} is the name of a guest: " in shown
+    line = shown.partition("is the name of a guest: ")[2]
+    assert sorted(shlex.split(line)) == sorted([*shlex.split(meant), "--simulate", "simulated-host.yaml"])
+    assert command.bare(*shlex.split(line)[1:]).code in {0, 2}
+
+
+def test_a_mistyped_guest_in_place_of_manifests_is_found(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no Host, no command and no file is as near."""
+    monkeypatch.chdir(command.directory)
+
+    ran = command.bare("plan", "guset1", "--simulate", "simulated-host.yaml")
+
+    assert "Did you mean the guest 'guest1'? reconcile plan --target guest1" in " ".join(ran.err.split())
