@@ -36,9 +36,7 @@ def refuse_stale(made: Plan, agreed: "Basis | SavedPlan", wanted: Wanted, machin
     basis = agreed if isinstance(agreed, Basis) else agreed.basis
     if made.basis != basis:
         if done := _applied_already(basis, made.targets, machine):
-            ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            number = done.number
-            raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
+            raise StalePlan(_done_text(done), history_of(done.number))
         if not isinstance(agreed, Basis) and basis._replace(manifests=made.basis.manifests) == made.basis:
             _refuse_other_commit(agreed.record["commit"] or "", wanted)
         raise StalePlan(stale_text(basis, made.basis), PLAN)
@@ -49,23 +47,32 @@ def refuse_stale(made: Plan, agreed: "Basis | SavedPlan", wanted: Wanted, machin
 
         # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
         if changed := differences(agreed, made, wanted.paths):
-            raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
+            done = _applied_already(basis, made.targets, machine)
+            why = f"{_done_text(done)}; " if done else "the saved plan is not applied: "
+            raise StalePlan(f"{why}{'; '.join(changed)}", PLAN)
 
 
 def _refuse_other_commit(planned: str, wanted: Wanted) -> None:
     """Return if the plan is not `planned` for another commit than the one of which the manifests are `wanted` now.
 
     Raises:
-        StalePlan: it is; nothing has changed, but another commit is checked out.
+        StalePlan: it is; nothing has changed, but another commit is checked out, or something was not committed.
     """
     if not (planned and wanted.commit and wanted.paths) or planned.endswith("+") or planned == wanted.commit:
         return
     place = os.fspath(wanted.paths[0])
     directory = place if os.path.isdir(place) else os.path.dirname(place) or "."
     now = wanted.commit.removesuffix("+")
-    changes = " with changes that were not committed" if now != wanted.commit else ""
-    refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and these manifests are of {now[:_SHORT]}{changes}")
-    refused.remedy = shell_line(("git", "-C", directory, "checkout", planned[:_SHORT]))
+    if now == wanted.commit:
+        refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and these manifests are of {now[:_SHORT]}")
+        refused.remedy = shell_line(("git", "-C", directory, "checkout", planned[:_SHORT]))
+        raise refused
+    which = "" if now == planned else f" of {now[:_SHORT]}"
+    refused = StalePlan(
+        f"the plan is of commit {planned[:_SHORT]}, and these manifests{which} have changes that were not committed: "
+        "plan them anew, or put them aside"
+    )
+    refused.remedy = shell_line(("git", "-C", directory, "stash"))
     raise refused
 
 
@@ -80,6 +87,11 @@ def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: Ope
         if shown["basis"] == basis._asdict() and shown["targets"] == (None if targets is None else list(targets)):
             return one
     return None
+
+
+def _done_text(done: "Generation") -> str:
+    ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"this plan was already applied as generation {done.number}, at {ended} UTC"
 
 
 def stale_text(before: Basis, now: Basis) -> str:

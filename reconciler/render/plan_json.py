@@ -5,8 +5,10 @@ A saved plan is what was shown and what it rests on, so that exactly this is app
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 from os import PathLike
 from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 
@@ -205,6 +207,8 @@ _NOT_COMPARED: Final = frozenset(
     {_DIGEST, _TEXTS, _MANIFESTS, _RECORDED, "commit", "formatVersion", "fingerprint", "basis"}
 )
 _SUSPENDED: Final = "suspended"
+_ROLLED_BACK: Final = "rolledBack"
+_MOST_NOTED: Final = 3
 _SUMMARY: Final = "summary"
 _WORDS: Final[Mapping[str, str]] = {
     "host": "the host",
@@ -311,6 +315,11 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
     if _SUSPENDED in changed:
         shown = "; ".join(one.message for one in plan.problems if one.id == _SUSPENDED)
         found.append(f"what is suspended changed since it was saved (now: {shown or 'nothing is suspended'})")
+    elif _ROLLED_BACK in changed:  # the causes of what changes follow from it
+        since = plan.rolled_back.text if plan.rolled_back else "other manifests were applied after a rollback"
+        found.append(f"meanwhile {since}")
+    elif noted := _found_otherwise(before["problems"], now["problems"]):
+        found.append(f"what it reports has changed since it was saved ({noted})")
     elif changed:  # otherwise these may follow from the suspensions
         parts = ", ".join(_WORDS.get(name, name) for name in changed)
         found.append(
@@ -318,6 +327,13 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
             "version of reconcile made it"
         )
     return tuple(found)
+
+
+def _found_otherwise(before: Any, now: Any) -> str:
+    """Which messages of problems are new, and which are gone, in words; empty where they are the same."""
+    had, has = (Counter(str(one["message"]) for one in problems if "message" in one) for problems in (before, now))
+    new, gone = (islice((only - others).elements(), _MOST_NOTED) for only, others in ((has, had), (had, has)))
+    return "; ".join([*(f"now: {one}" for one in new), *(f"no longer: {one}" for one in gone)])
 
 
 def _checked(record: Any, file: str) -> SavedPlan:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.hosts import opening
+from testing.clocks import NoTimer
 from testing.commands import Command, Ran, change, example
 
 SHRUNK = ("domains: [4, 0xab]", "domains: [4]")
@@ -199,3 +201,40 @@ def test_a_suspension_meanwhile_is_named(command: Command, tmp_path: Path, resum
     assert ("nothing is suspended" in ran.err) == resumed
     assert ("guest 'guest2' is suspended by" in ran.err) != resumed
     assert "was changed after" not in ran.err
+
+
+def test_a_rollback_after_it_is_the_cause(command: Command, saved: Path) -> None:
+    """Nobody has changed the file: its plan was applied, and rolled back."""
+    assert applied(command, saved).code == 0
+    assert command("rollback", "--yes", "--allow-disruption").code == 0
+    ran = applied(command, saved)
+
+    said = " ".join(ran.err.split())
+    assert ran.code == 5
+    assert "this plan was already applied as generation 2, at 20" in said
+    assert "meanwhile generation 3 rolled the host back to" in said
+    assert "changed after it was saved" not in said
+
+
+def test_an_apply_of_it_that_was_cancelled_is_the_cause(
+    command: Command, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that was not confirmed."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    assert applied(command, saved, "--confirm-within", "5m").code == 0
+    assert command("cancel").code == 0
+    ran = applied(command, saved)
+
+    said = " ".join(ran.err.split())
+    assert (ran.code, "generation 2 was rolled back since it was cancelled" in said) == (5, True)
+    assert "changed after it was saved" not in said
+
+
+def test_what_is_reported_since_is_named(command: Command, saved: Path) -> None:
+    """Here a file of another program that the plan does not rest on."""
+    record = json.loads(saved.read_text())
+    forge(saved, lambda record: record["problems"][0].update(message="another one"))
+    said = " ".join(applied(command, saved).err.split())
+
+    assert f"now: {record['problems'][0]['message']}" in said
+    assert "no longer: another one" in said

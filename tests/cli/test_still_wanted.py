@@ -224,6 +224,30 @@ def test_a_commit_of_which_a_part_stays_is_not_reverted(site: Site) -> None:
     assert "git revert" not in said
 
 
+@pytest.mark.parametrize("is_newer", [False, True])
+def test_a_saved_plan_beside_changes_that_were_not_committed_leads_to_its_manifests(site: Site, is_newer: bool) -> None:
+    """Each printed command leads further, and the last one to the plan; nothing is lost."""
+    site.commit("[6]")
+    file = site.repository.path.parent / "plan.json"
+    assert site.command("plan", "--out", str(file)).code == 0
+    if is_newer:
+        site.commit("[5]")
+    (site.repository.path / "guests.yaml").write_text(
+        (site.repository.path / "guests.yaml").read_text().replace("0xff", "0xfe")
+    )
+    apply = ("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml")))
+
+    for _ in range(1 + is_newer):
+        ran = site.bare(*apply)
+        assert ran.code == 5
+        (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+        words = shlex.split(line)
+        assert words[:3] == ["git", "-C", str(site.repository.path)]
+        site.repository.git(*words[3:])
+    assert site.bare(*apply).code == 0
+    assert "stash@{0}" in site.repository.git("stash", "list")
+
+
 def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site) -> None:
     """Nothing has changed since; the command leads to the manifests that were planned."""
     planned = site.commit("[6]")
