@@ -18,7 +18,8 @@ from reconciler.model.desired import Selector
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Queue
 from reconciler.planning.misread import ids_meant, queues_meant
-from reconciler.planning.status import CardStatus, GuestStatus, QueueStatus, Status, card_status, queue_status
+from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, queue_status
+from reconciler.planning.status import GuestStatus, Status
 
 
 def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:

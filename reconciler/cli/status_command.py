@@ -22,7 +22,8 @@ from reconciler.model.commands import DOCTOR, LOOP_STATUS, Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text, lines_text
-from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, QueueStatus, Source, Status
+from reconciler.planning.queue_status import QueueStatus
+from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
 
 if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen

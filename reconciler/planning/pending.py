@@ -38,7 +38,7 @@ def _of_kind(status: Status, kind: int) -> tuple[Pending, ...]:
     alike: dict[tuple[int, bool], list[str]] = {}
     for one in status.guests:
         held = _lacking(one.authorised, status.observed.lpar)[kind]
-        claimed = _lacking(_claims(one), status.observed.lpar)[kind]
+        claimed = _lacking(_claims(one) or one.waiting, status.observed.lpar)[kind]
         if kind < len(_NOUNS) - 1:  # what is to leave a device is not waited for; of control domains it is shown
             held &= claimed
         for ids, is_held in ((held, True), (claimed - held, False)):

@@ -3,16 +3,15 @@
 The host is compared with a plan (`status_of`), or shown as it is where nothing says what is wanted (`host_status`).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
-from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Process, VmName
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix, Queue
+from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
-from reconciler.planning.misread import decimal_queue
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
 WITHHELD: Final = "its device is not as its manifest says; the next apply after a resume changes it"
@@ -123,6 +122,12 @@ class GuestStatus(NamedTuple):
     def labels(self) -> Labels | None:
         """Its labels; None where they are not known."""
         return self.guest.labels if self.guest else self.reported_labels
+
+    @property
+    def waiting(self) -> ApConfig:
+        """What its device holds and keeps where it is not known what it is to hold: it waits for all of that."""
+        is_known = self.guest is not None or self.state is GuestState.LEAVING
+        return EMPTY_CONFIG if is_known or self.authorised is None else self.authorised
 
     @property
     def configs(self) -> tuple[ApConfig, ...]:
@@ -240,16 +245,18 @@ def host_status(host: str, observed: Observed, compared: ComparedWith, known: Se
         known: what a report says of guests; their devices are shown as they are now.
     """
     found = {one.uuid: one for one in observed.mdevs}
-    guests = tuple(_reported(one, found.pop(one.uuid, None), observed) for one in known)
+    now = bindings_now(observed)
+    reported = [_reported(one, found.pop(one.uuid, None), observed, now) for one in known]
     left = tuple(found.values())
     foreign = left if compared.source is Source.REPORT else ()  # what no report names is not ours
-    others = () if foreign else left
+    others = [] if foreign else [_unknown(one, observed, now) for one in left]
+    guests = tuple(sorted((*reported, *others), key=lambda one: one.name))
     return Status(
         host=host,
         observed=observed,
         plan=None,
-        guests=tuple(sorted((*guests, *(_unknown(one, observed) for one in others)), key=lambda one: one.name)),
-        pending=(),
+        guests=guests,
+        pending=_by_adapter((one.name, one.waiting, observed.lpar) for one in guests),
         unheld=_unheld(observed),
         foreign=foreign,
         compared=compared,
@@ -306,11 +313,7 @@ def _state(plan: GuestPlan, about: _About, hidden: Sequence[Hidden], *, waits: b
         return GuestState.SUSPENDED
     if plan.before is None:
         return _without_device(plan.guest.activation)
-    if fails:
-        return GuestState.FAILING
-    if any(not one.is_pending for one in hidden):
-        return GuestState.HIDDEN
-    return GuestState.PENDING if hidden or waits else GuestState.IN_SYNC
+    return _seen_state(hidden, waits=waits, fails=fails) or GuestState.IN_SYNC
 
 
 def _without_device(activation: Activation) -> GuestState:
@@ -381,27 +384,55 @@ def _foreign(mdev: ObservedMdev, observed: Observed, state: GuestState = GuestSt
     )
 
 
-def _unknown(mdev: ObservedMdev, observed: Observed) -> GuestStatus:
-    one = _foreign(mdev, observed, GuestState.UNKNOWN)
-    trouble = _trouble(mdev.config, observed.cards)
-    return one._replace(why=tuple(trouble), state=GuestState.FAILING) if trouble else one
+def _unknown(mdev: ObservedMdev, observed: Observed, now: Bindings) -> GuestStatus:
+    return _with_reasons(_foreign(mdev, observed, GuestState.UNKNOWN), observed, now)
 
 
-def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed) -> GuestStatus:
+def _with_reasons(one: GuestStatus, observed: Observed, now: Bindings) -> GuestStatus:
+    """`one`, which has a device, with why its guest does not see or cannot use all of that."""
+    assert one.authorised is not None
+    matrix, sees = one.authorised.matrix, one.effective
+    hidden = [] if sees is None or sees.covers(matrix) else hidden_because(matrix, now)
+    lacking = control_lacking(one.authorised, now.lpar)
+    trouble = _trouble(one.authorised, observed.cards)
+    why = dict.fromkeys((*one.why, *(each.text for each in hidden), *lacking, *trouble))
+    state = one.state
+    if state in (GuestState.UNKNOWN, GuestState.IN_SYNC):  # any other says more than that
+        state = _seen_state(hidden, waits=bool(lacking), fails=bool(trouble)) or state
+    return one._replace(why=tuple(why), state=state)
+
+
+def _seen_state(hidden: Sequence[Hidden], *, waits: bool, fails: bool) -> GuestState | None:
+    """That of a guest which does not see or cannot use all that its device holds; None where it does."""
+    if fails:
+        return GuestState.FAILING
+    if any(not one.is_pending for one in hidden):
+        return GuestState.HIDDEN
+    return GuestState.PENDING if hidden or waits else None
+
+
+def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed, now: Bindings) -> GuestStatus:
     if mdev is None:
         without = GuestStatus(known.name, known.uuid, None, None, None, in_use=False, why=known.why)
         found = without._replace(state=known.state)
     else:
-        found = _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why)
+        found = _with_reasons(
+            _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why), observed, now
+        )
     return found._replace(wanted=known.wanted, suspended=known.suspended, reported_labels=known.labels)
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    claiming = (one for one in plan.guests if one.guest and one.guest.activation is not Activation.INACTIVE)
+    return _by_adapter((one.name, one.guest.config, plan.observed.lpar) for one in claiming if one.guest)
+
+
+def _by_adapter(claims: Iterable[tuple[str, ApConfig, Lpar]]) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """By adapter that the LPAR lacks, the names of those who have or claim it."""
     waiting: dict[int, list[str]] = {}
-    for guest in plan.guests:
-        if guest.guest and guest.guest.activation is not Activation.INACTIVE:
-            for adapter in guest.guest.config.adapters - plan.observed.lpar.adapters:
-                waiting.setdefault(adapter, []).append(guest.name)
+    for name, config, lpar in claims:
+        for adapter in config.adapters - lpar.adapters:
+            waiting.setdefault(adapter, []).append(name)
     return tuple((adapter, tuple(waiting[adapter])) for adapter in sorted(waiting))
 
 
@@ -415,96 +446,3 @@ def _unheld(observed: Observed) -> tuple[Queue, ...]:
         for one in observed.queues
         if not observed.pool.has(one.queue) and not held.get(one.queue.adapter, 0) >> one.queue.domain & 1
     )
-
-
-class QueueStatus(NamedTuple):
-    """Who has one queue.
-
-    Attributes:
-        queue: which.
-        missing: why it is not there now, for people: ``adapter 7 is not present``; empty where the queue is present.
-        held: the names of the guests whose device is authorised for it.
-        claimed: likewise whose manifest asks for it, and whose device is not.
-        on_demand: those of `claimed` that are to have it only while their VM runs.
-        contested: whether one has it that is to keep it, and another one is to have it all the time.
-        in_pool: whether it is in the host pool, so that the host's own drivers have it, or get it when it comes.
-        in_decimal: the queue of this host that its digits are in decimal, where it may have been meant; None elsewhere.
-    """
-
-    queue: Queue
-    missing: str
-    held: tuple[str, ...]
-    claimed: tuple[str, ...]
-    in_pool: bool
-    on_demand: tuple[str, ...] = ()
-    contested: bool = False
-    in_decimal: Queue | None = None
-
-
-def queue_status(status: Status, queue: Queue) -> QueueStatus:
-    """Who has `queue`, whether it is present or not."""
-    held, claimed, on_demand = [], [], []
-    stays = False
-    for one in status.rows:
-        guest = one.guest if one.guest and one.guest.config.matrix.has(queue) else None
-        claims = guest is not None and guest.activation is not Activation.INACTIVE
-        if one.authorised and one.authorised.matrix.has(queue):
-            held.append(one.name)
-            stays = stays or claims
-        elif guest and claims:
-            claimed.append(one.name)
-            on_demand += [one.name] if guest.activation is Activation.ON_DEMAND else []
-    missing = _missing(queue, status.observed)
-    return QueueStatus(
-        queue,
-        missing,
-        tuple(held),
-        tuple(claimed),
-        in_pool=status.observed.pool.has(queue),
-        on_demand=tuple(on_demand),
-        contested=stays and len(on_demand) < len(claimed),
-        in_decimal=decimal_queue(queue, status.observed),
-    )
-
-
-class CardStatus(NamedTuple):
-    """Who has the queues of one card.
-
-    Attributes:
-        adapter: its number, 0 to 255.
-        card: what it is; None where it is not present.
-        queues: those that are present, and those that guests have or are to have, ascending.
-    """
-
-    adapter: int
-    card: ObservedCard | None
-    queues: tuple[QueueStatus, ...]
-
-
-def card_status(status: Status, adapter: int) -> CardStatus:
-    """Who has each queue of the card `adapter`, whether it is present or not."""
-    near = status._replace(
-        guests=tuple(one for one in status.guests if one.has_card(adapter)),
-        foreign=tuple(one for one in status.foreign if adapter in one.config.adapters),
-    )
-    domains = IdSet(one.queue.domain for one in status.observed.queues if one.queue.adapter == adapter)
-    for one in near.rows:
-        for config in one.configs:
-            domains |= config.domains if adapter in config.adapters else NO_IDS
-    card = next((one for one in status.observed.cards if one.adapter == adapter), None)
-    # That the digits of each of them may be meant in decimal is no news about a card.
-    found = (queue_status(near, Queue(adapter, domain))._replace(in_decimal=None) for domain in domains)
-    return CardStatus(adapter, card, tuple(found))
-
-
-def _missing(queue: Queue, observed: Observed) -> str:
-    if any(one.queue == queue for one in observed.queues):
-        return ""
-    parts = []
-    if queue.adapter not in {card.adapter for card in observed.cards}:
-        parts.append(f"adapter {IdSet([queue.adapter])}")
-    if queue.domain not in observed.lpar.domains:
-        parts.append(f"domain {IdSet([queue.domain])}")
-    if not parts:
-        return f"adapter {IdSet([queue.adapter])} does not offer it"
-    return f"{' and '.join(parts)} {'is' if len(parts) == 1 else 'are'} not present"

@@ -5,7 +5,8 @@ from typing import Final
 
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
-from reconciler.planning.status import CardStatus, QueueStatus, Status
+from reconciler.planning.queue_status import CardStatus, QueueStatus
+from reconciler.planning.status import Status
 from reconciler.render.changes import few_text
 from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type
 from reconciler.render.table import Page, Row, table_lines

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.planning.pending import pending_hardware
-from reconciler.planning.status import ComparedWith, GuestStatus, QueueStatus, Source, Status
+from reconciler.planning.queue_status import QueueStatus
+from reconciler.planning.status import ComparedWith, GuestStatus, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
 from reconciler.render.plan_json import (

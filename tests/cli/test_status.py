@@ -311,7 +311,7 @@ def test_without_anything_it_is_the_host_alone(night: Command) -> None:
     assert ran.code == 0
     assert "compared    with nothing: the host alone (" in ran.out
     assert "nothing was applied yet; no loop enforces anything)" in ran.out
-    assert sorted(states(ran).values()) == ["failing", "failing", "unknown", "unknown", "unknown"]
+    assert sorted(states(ran).values()) == ["failing", "failing", "pending", "pending", "unknown"]
     assert (record["inSync"], record["atBoot"], record["comparedWith"]["source"]) == (None, None, "host")
 
 

@@ -7,7 +7,7 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.pending import Pending, pending_hardware
 from reconciler.planning.planner import make_plan
-from reconciler.planning.status import status_of
+from reconciler.planning.status import ComparedWith, GuestState, Known, Source, host_status, status_of
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 
@@ -66,3 +66,48 @@ def test_nothing_waits_for_what_no_active_guest_wants() -> None:
     less = guest("less", config([5], [4]), 2)
 
     assert pending(idle, less, m2=config([5, 0x11], [4])) == []
+
+
+def test_where_nothing_says_what_is_wanted_a_device_waits_for_all_that_it_has() -> None:
+    """Adapters, domains and control domains, in the host and with each device; but not what is to go by a report."""
+    devices = {
+        uuid(1): config([0x10], [4]),
+        uuid(2): config([5], [4], [4, 9]),
+        uuid(3): config([5, 0x11], [0x47, 0x2F]),
+        uuid(4): config([0x12], [0x47]),
+        uuid(5): config([6], [0x47]),
+    }
+    on = host_holding(Holdings(Matrix(~NO_IDS, ~GIVES_UP), devices), PROFILES["6.12"], hardware([5, 6], [4, 0x47]))
+    observed = observe(on)
+
+    found = host_status("lpar7", observed, ComparedWith(Source.HOST, "nothing"))
+
+    assert [one for of_kind in pending_hardware(found).values() for one in of_kind] == [
+        Pending("adapter", IdSet([0x10]), (uuid(1),), ()),
+        Pending("adapter", IdSet([0x11]), (uuid(3),), ()),
+        Pending("adapter", IdSet([0x12]), (uuid(4),), ()),
+        Pending("domain", IdSet([0x2F]), (uuid(3),), ()),
+        Pending("control domain", IdSet([9]), (uuid(2),), ()),
+    ]
+    assert found.pending == ((0x10, (uuid(1),)), (0x11, (uuid(3),)), (0x12, (uuid(4),)))
+    assert {one.uuid: one.state.value for one in found.guests} == {
+        **dict.fromkeys(map(uuid, (1, 2, 3, 4)), "pending"),
+        uuid(5): "unknown",
+    }
+    assert [one.why for one in found.guests] == [
+        ("pending: adapter 0x10 (16) is not there yet",),
+        ("pending: control domain 0x09 (9) is not in the LPAR yet",),
+        (
+            "pending: adapter 0x11 (17) is not there yet",
+            "pending: domain 0x2f (47) is not in the LPAR yet",
+        ),
+        ("pending: adapter 0x12 (18) is not there yet",),
+        (),
+    ]
+    known = [
+        Known("first", uuid(1), 1, GuestState.IN_SYNC),
+        Known("gone", uuid(4), 0, GuestState.LEAVING),
+    ]
+    reported = host_status("lpar7", observed, ComparedWith(Source.REPORT, "the report"), known)
+    assert pending_hardware(reported)["adapter"] == (Pending("adapter", IdSet([0x10]), ("first",), ()),)
+    assert [one.state.value for one in reported.guests] == ["pending", "leaving"]

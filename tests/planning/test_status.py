@@ -6,18 +6,16 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.steps import Holdings
 from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.queue_status import QueueStatus, card_status, queue_status
 from reconciler.planning.status import (
     WITHHELD,
     ComparedWith,
     GuestState,
     Known,
-    QueueStatus,
     Source,
     Status,
     SuspendedBy,
-    card_status,
     host_status,
-    queue_status,
     status_of,
 )
 from reconciler.simulator.hardware import Unplug
