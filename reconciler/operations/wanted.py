@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
-from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
@@ -263,6 +262,7 @@ class AppliedLast(NamedTuple):
 
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
+        from reconciler.model.codec import BadRecord
         from reconciler.transaction.history import History, NoSuchGeneration
 
         history = History(machine.state)
