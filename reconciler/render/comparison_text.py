@@ -49,16 +49,18 @@ def comparison_text(
         record: the command that records a host of which nothing is known but what its Machine lists; empty where
             there is none.
     """
+    inner = page._replace(width=page.width and max(1, page.width - 2))
     head = [*page.wrapped("", _question(comparison), style="bold")]
     head += [line for label, side in _sides(comparison) for line in page.wrapped(f"  {label:4}  ", _known_of(side))]
     tail = [line for text in _unknown(comparison) for line in page.wrapped("Unknown: ", text, 0)]
-    tail += [f"  on the host itself: {record}"] if record else []
+    tail += [f"  {line}" for line in inner.with_command("on the host itself:", record)] if record else []
     tail += [line for text in _blocked(comparison) for line in page.wrapped("", text)]
     tail += page.wrapped("", _summary(comparison), style="bold")
     sections = [*_tables(comparison, page), _details(comparison, page)]
-    room = None if most is None else max(1, most - len([*head, "", "whole", "", *tail]))
+    hint = [*page.with_command("To see all of it:", whole), ""]
+    room = None if most is None else max(1, most - len([*head, "", *hint, *tail]))
     lines, is_cut = fitted(sections, room)
-    hint = [f"To see all of it: {whole}", ""] if is_cut and whole else []
+    hint = hint if is_cut and whole else []
     return lines_text([*head, "", *lines, *hint, *tail])
 
 

@@ -272,16 +272,23 @@ class _Drawing:
         width = max(map(len, entries)) + _GAP
         across = max(1, (page + _GAP) // width)
         shown = len(entries) if room is None else max(1, room - 2) * across
+        more = self._left_out(entries[shown:])
+        if more[1:] and room is not None:  # what counts the others takes more than one line
+            shown = max(1, room - 1 - len(more)) * across
+            more = self._left_out(entries[shown:])
         lines = [
             f"  {''.join(entry.ljust(width) for entry in entries[start : start + across])}".rstrip()
             for start in range(0, min(len(entries), shown), across)
         ]
-        if len(entries) > shown:
-            left = entries[shown:]
-            which = f"from {left[0]} to {left[-1]}" if left[1:] else left[0]
-            more = f"  {self._page.ellipsis} and {counted(len(left), 'more holder')}, {which}"
-            lines.append(self._page.cut(more, self._across))
-        return [*lines, ""]
+        return [*lines, *more, ""]
+
+    def _left_out(self, left: Sequence[str]) -> list[str]:
+        """How many holders are `left` out, the first and the last of them; no name is cut where a line has room."""
+        if not left:
+            return []
+        which = f"from {left[0]} to {left[-1]}" if left[1:] else left[0]
+        more = f"and {counted(len(left), 'more holder')}, {which}"
+        return _divided(f"  {self._page.ellipsis} ", more, self._page)
 
     def _cells(self, part: _Part) -> Iterator[Cell]:
         """A cell for each row and column of `part`, where there is one."""

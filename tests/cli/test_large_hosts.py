@@ -72,6 +72,22 @@ def test_a_drift_has_few_lines_and_says_what_shows_the_rest(large: Large) -> Non
     assert ran.out.splitlines()[-2] == whole.out.splitlines()[-2] == said
 
 
+@pytest.mark.parametrize("width", [36, 50, 57, 63])
+def test_no_name_of_a_holder_that_a_matrix_leaves_out_is_cut(
+    large: Large, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """The line that counts them is divided, and there are not more lines for that."""
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    lines = large("matrix").out.splitlines()
+
+    first = next(at for at, line in enumerate(lines) if "more holders, from" in line)
+    said = " ".join(" ".join(lines[first : lines.index("", first)]).split())
+    assert re.fullmatch(r"… and \d+ more holders, from [a-z]+ guest-\d{5} to [a-z]+ guest-\d{5}", said)
+    assert max(len(line) for line in lines if "reconcile " not in line) <= width
+    assert len(lines) <= MOST_LINES
+
+
 def test_a_matrix_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None:
     """What it leads to has a row for every adapter, and the name of every guest."""
     ran = large("matrix")
