@@ -5,6 +5,7 @@ more than reading. When there is something to report, the one document is read a
 it has, and no more text than `READ_AGAIN` in all.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -32,6 +33,7 @@ READ_AGAIN: Final = 1 << 20
 """How many characters of documents are read again in one run; a place in what follows is where its document begins."""
 
 _WHOLE_LINE: Final = 1 << 30
+_GUEST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:
@@ -52,6 +54,31 @@ def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Pr
             mark_key = listed[row].id in _ABOUT_KEYS
             exact[row][column] = finder.exact(exact[row][column], mark_key=mark_key)
     return [problem._replace(places=tuple(places)) for problem, places in zip(listed, exact, strict=True)]
+
+
+def guests_in(problems: Iterable[Problem], sources: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the Guests whose documents `problems` point into, each once; `sources` has the text of each file.
+
+    A document may be wrong otherwise: its kind and its name are enough.
+    """
+    documents = ReadAgain(sources)
+    places = (place for problem in problems for place in problem.places if not place.is_whole)
+    found = (_guest_at(place.position, documents) for place in places if sources.get(place.position.file))
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _guest_at(position: Position, documents: "ReadAgain") -> str:
+    """The name of the Guest whose document is at `position`; empty where there is none, or no name that it may have."""
+    node, _ = documents.document(position)
+    name = _scalar(node, "metadata", "name") if _scalar(node, "kind") == "Guest" else ""
+    return name if _GUEST_NAME.fullmatch(name) else ""
+
+
+def _scalar(node: Node | None, *path: str) -> str:
+    for key in path:
+        found = child(node, key) if isinstance(node, MappingNode) else None
+        node = found[1] if found else None
+    return node.value if isinstance(node, ScalarNode) else ""
 
 
 class ReadAgain:

@@ -8,6 +8,7 @@ moment. A commit of git is atomic and waits for nothing. Pure: time is given.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from reconciler.manifests.pinpoint import guests_in
 from reconciler.manifests.site import ChangedFiles, Site, placed
 from reconciler.model.commands import APPLY, REFUSED, TRIGGER, Here, resume
 from reconciler.model.desired import Activation, Desired
@@ -24,8 +25,18 @@ from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.decisions import named
+from reconciler.watch.differences import MOST_DIFFERENCES, changes_of
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Condition, Obstacle, RefusedConfiguration
+from reconciler.watch.report import (
+    CONSENT,
+    CORRECTION,
+    MASKS,
+    RESUMPTION,
+    Changed,
+    Condition,
+    Obstacle,
+    RefusedConfiguration,
+)
 from reconciler.watch.triggers import BY_PEOPLE, Noticed, Trigger
 
 QUIET_SECONDS: Final = 5.0
@@ -147,6 +158,18 @@ class Configuration(NamedTuple):
         return LastGood(self.wanted.desired, self.commit)
 
 
+class Concerned(NamedTuple):
+    """Whom a configuration that is refused concerns; see `RefusedConfiguration`.
+
+    Attributes:
+        guests: those that are in the way.
+        changes: what it would have changed.
+    """
+
+    guests: tuple[str, ...] = ()
+    changes: tuple[Changed, ...] = ()
+
+
 class Configurations:
     """What is enforced, and what is refused."""
 
@@ -191,7 +214,7 @@ class Configurations:
             self.removals = None
         elif self._waits_for_removals(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
             return None
-        self.refuse(offer.commit, reasons_of(desired), now)
+        self.refuse(offer.commit, reasons_of(desired), now, concerned=Concerned(guests_in(desired, site.sources)))
         return None
 
     def confirmed(self, source: Confirmed, machine: OpenHost, stop: StopToken) -> Configuration:
@@ -235,17 +258,19 @@ class Configurations:
         `corrected` is the plan that also corrects the drift which `plan` leaves, where that may be what is in the way.
         """
         if not plan.is_valid:
-            reasons = reasons_of(plan.problems)
+            reasons, concerned = reasons_of(plan.problems), _with_errors(plan, newest.wanted.site)
             if corrected and corrected.is_valid:
                 line = _reading(here, offer).line(APPLY.with_flags(*corrected.flags))
-                self.refuse(newest.commit, (f"{CORRECTION}{line}", *reasons), now, Obstacle.DRIFT, command=line)
+                first = f"{CORRECTION}{line}"
+                concerned = Concerned(concerned.guests, changes_of(corrected))
+                self.refuse(newest.commit, (first, *reasons), now, Obstacle.DRIFT, command=line, concerned=concerned)
                 return False
             held = tuple(dict.fromkeys(name for one in errors_of(plan.problems) for name in one.held_by))
             line = here.line(resume(held[:_MOST_RESUMED])) if held else ""
-            first = (f"{RESUMPTION}{line}",) if held else ()
-            self.refuse(newest.commit, (*first, *reasons), now, *_obstacles(plan.problems), command=line)
+            reasons = (f"{RESUMPTION}{line}", *reasons) if held else reasons
+            self.refuse(newest.commit, reasons, now, *_obstacles(plan.problems), command=line, concerned=concerned)
             return False
-        return self._has_consent(newest, plan.consents, offer, here, now)
+        return self._has_consent(newest, plan.consents, offer, here, now, Concerned(changes=changes_of(plan)))
 
     def may_replace(self, newest: Configuration, offer: Offer, here: Here, now: float) -> bool:
         """Whether `newest` may replace what is enforced, whatever is on the host; else it is noted why not.
@@ -260,10 +285,13 @@ class Configurations:
         derived = pool_of(desired, ())
         among = placed(conflicts(desired, derived and derived.pool, (), ()), site.sources) if site else []
         if errors_of(among):
-            self.refuse(newest.commit, reasons_of(tuple(among)), now)
+            concerned = Concerned(guests_in(errors_of(among), site.sources if site else {}))
+            self.refuse(newest.commit, reasons_of(tuple(among)), now, concerned=concerned)
             return False
-        removals = removal_limits(_claiming(self.enforced), _claiming(newest)) if self.enforced else []
-        return self._has_consent(newest, removals, offer, here, now)
+        before, after = _claiming(self.enforced) if self.enforced else {}, _claiming(newest)
+        removals = removal_limits(before, after)
+        gone = tuple(name for uuid, name in before.items() if uuid not in after)
+        return self._has_consent(newest, removals, offer, here, now, Concerned(gone))
 
     def _waits_for_removals(self, offer: Offer, uuids: frozenset[str], content: str, unusable: str = "") -> bool:
         """Whether guests that are enforced and not among `uuids` are waited for; `content` is what was read.
@@ -277,23 +305,42 @@ class Configurations:
         return self.removals is not None and not self.removals.is_over
 
     def _has_consent(
-        self, newest: Configuration, needed: Sequence[Consent], offer: Offer, here: Here, now: float
+        self,
+        newest: Configuration,
+        needed: Sequence[Consent],
+        offer: Offer,
+        here: Here,
+        now: float,
+        concerned: Concerned,
     ) -> bool:
         if not needed:
             return True
         flags = sorted({one.flag for one in needed})
         reasons = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
         line = _reading(here, offer).line(APPLY.with_flags(*flags))
-        self.refuse(newest.commit, (f"{CONSENT}{line}", *reasons), now, Obstacle.CONSENT, command=line)
+        holders = tuple(one.holder for one in needed if one.uuid)
+        concerned = concerned._replace(guests=(*holders, *concerned.guests))
+        self.refuse(
+            newest.commit, (f"{CONSENT}{line}", *reasons), now, Obstacle.CONSENT, command=line, concerned=concerned
+        )
         return False
 
     def refuse(
-        self, commit: str, reasons: tuple[str, ...], now: float, *obstacles: Obstacle, command: str = ""
+        self,
+        commit: str,
+        reasons: tuple[str, ...],
+        now: float,
+        *obstacles: Obstacle,
+        command: str = "",
+        concerned: Concerned | None = None,
     ) -> None:
         """Note that a configuration is not used; without `obstacles`, because of its manifests."""
         same = self.refused is not None and (self.refused.commit, self.refused.reasons) == (commit, reasons)
-        found = obstacles or (Obstacle.MANIFESTS,)
-        self.refused = self.refused if same else RefusedConfiguration(commit, reasons, now, found, command)
+        if not same:
+            found, (guests, changes) = obstacles or (Obstacle.MANIFESTS,), concerned or Concerned()
+            names = dict.fromkeys((*guests, *(one.name for one in changes if one.name != MASKS)))
+            some = tuple(names)[:MOST_DIFFERENCES]
+            self.refused = RefusedConfiguration(commit, reasons, now, found, command, some, changes)
         self.is_recorded &= same and _texts(self._site) == _texts(self._refused_site)
         self._refused_site = self._site
 
@@ -321,6 +368,13 @@ def refusal_of(refused: RefusedConfiguration, host: str | None, site: Site | Non
 def _reading(here: Here, offer: Offer) -> Here:
     """`here`, with the manifests of the `offer` that is refused."""
     return here.reading(offer.paths) if offer.paths else here.recorded(REFUSED)
+
+
+def _with_errors(plan: Plan, site: Site | None) -> Concerned:
+    """The guests that the errors of `plan` are about, also suspended ones that have what is needed."""
+    errors = errors_of(plan.problems)
+    held = (name for one in errors for name in one.held_by)
+    return Concerned((*guests_in(errors, site.sources if site else {}), *held))
 
 
 _OF_THE_MANIFESTS: Final = frozenset(

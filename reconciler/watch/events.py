@@ -10,7 +10,18 @@ from typing import Final, NamedTuple
 
 from reconciler.model.outcome import Result
 from reconciler.render.text import counted, duration_text
-from reconciler.watch.report import FILES_NAME, MASKS, Changed, Condition, Counters, GuestReport, Obstacle, Report
+from reconciler.watch.report import (
+    FILES_NAME,
+    MASKS,
+    Changed,
+    CommitReport,
+    Condition,
+    Counters,
+    GuestReport,
+    Obstacle,
+    Report,
+    SourceReport,
+)
 
 _MOST_NAMES: Final = 16
 _MOST_SENTENCES: Final = 16
@@ -86,6 +97,11 @@ class Event(NamedTuple):
     details: tuple[str, ...] = ()
     changes: tuple[Changed, ...] = ()
     next: str = ""
+
+
+def commit_of(event: Event, source: SourceReport) -> CommitReport:
+    """The commit that `event` is about: the one that is refused, or the one that is enforced."""
+    return source.refused_commit if event.kind is Kind.REFUSED and source.refused else source.enforced
 
 
 ALL: Final = Wanted()
@@ -197,10 +213,14 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
         which = commit_text(now.commit, now.subject, now.author)
         yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of {which}")
     if now.refused and (before.refused is None or now.refused[:2] != before.refused[:2]):
+        refused = now.refused
         said = ", by ".join(filter(None, (now.refused_subject, now.refused_author)))
-        which = f"{now.refused.subject} ({said})" if said else now.refused.subject
+        which = f"{refused.subject} ({said})" if said else refused.subject
         text = f"{which} is refused; {enforced_text(report)}"
-        yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
+        planned = _sentences(refused.changes, "has", "would have")
+        details = _cut((*refused.reasons, *planned), _MOST_SENTENCES)
+        changes = refused.changes[:_MOST_NAMES]
+        yield Event(Kind.REFUSED, Level.ERROR, text, _guests(refused.guests), details, changes)
     if before.refused and not now.refused:
         which = f", {commit_text(now.commit, now.subject, now.author)}," if now.commit else ""
         yield Event(Kind.ACCEPTED, Level.INFO, f"the newest configuration{which} can be used again")

@@ -15,7 +15,7 @@ import structlog
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.printable import decodable, escaped_values
 from reconciler.render.plan_json import without_commands
-from reconciler.watch.events import Event, events
+from reconciler.watch.events import Event, commit_of, events
 from reconciler.watch.report import Report
 from reconciler.watch.report_text import with_next
 
@@ -124,16 +124,17 @@ class Log:
         """Log what has failed."""
         self._bound.error(text, **fields)
 
-    def event(self, event: Event) -> None:
-        """Log what has happened."""
-        fields: dict[str, object] = {"kind": event.kind.value}
+    def event(self, event: Event, commit: str | None = None) -> None:
+        """Log what has happened; `commit` is the one that it is about, empty for none: else it is the enforced one."""
+        bound = self._bound if commit is None else self._bound.try_unbind("commit")
+        fields: dict[str, object] = {"kind": event.kind.value, **({"commit": commit[:_SHORT]} if commit else {})}
         if event.guests:
             fields["guests"] = list(event.guests)
         if event.details:
             fields["details"] = list(event.details)
         if event.next:
             fields["next"] = event.next
-        getattr(self._bound, event.level.value)(event.text, **fields)
+        getattr(bound, event.level.value)(event.text, **fields)
 
     def report(self, previous: Report | None, report: Report, here: Here = NOWHERE) -> tuple[Event, ...]:
         """Log what has happened since `previous`, with what to run next `here`, and return it.
@@ -143,7 +144,8 @@ class Log:
         self.bind(host=report.host, commit=report.source.commit[:_SHORT], generation=report.generation)
         found = with_next(events(previous, report), report, here)
         for event in found:
-            self.event(event)
+            about = commit_of(event, report.source).id
+            self.event(event, None if about == report.source.commit else about)
         return found
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 from reconciler.integrations.notifications import NotSent
 from reconciler.model.printable import escaped_values
 from reconciler.render.text import counted
-from reconciler.watch.events import ALL, Event, Wanted
-from reconciler.watch.report import Report
+from reconciler.watch.events import ALL, Event, Wanted, commit_of
+from reconciler.watch.report import CommitReport, Report
 
 FORMAT_VERSION: Final = 1
 _MOST_WAITING: Final = 64
@@ -85,6 +85,7 @@ class Notices:
 
 def notice_record(event: Event, report: Report) -> dict[str, Any]:
     """What is sent of `event`, as plain values; ``text`` is where chat servers look for a message."""
+    about, enforced = commit_of(event, report.source), report.source.enforced
     return {
         "formatVersion": FORMAT_VERSION,
         "text": f"{report.host}: {event.text}",
@@ -98,12 +99,15 @@ def notice_record(event: Event, report: Report) -> dict[str, Any]:
         "condition": report.condition.value,
         "summary": report.summary,
         "source": report.source.location,
-        "commit": report.source.commit or None,
-        "subject": report.source.subject or None,
-        "author": report.source.author or None,
+        **_commit_record(about),
+        "enforced": _commit_record(enforced) if enforced.id else None,
         "generation": report.generation or None,
         "time": report.cycle_ended,
     }
+
+
+def _commit_record(commit: CommitReport) -> dict[str, str | None]:
+    return {"commit": commit.id or None, "subject": commit.subject or None, "author": commit.author or None}
 
 
 class _Desk:

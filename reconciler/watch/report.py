@@ -73,6 +73,20 @@ class Obstacle(StrEnum):
     SOURCE = "source"  # the repository, its options or a check on this host; the commit may be good
 
 
+class Changed(NamedTuple):
+    """What a holder had and has, or has and is to have; empty where there is no device.
+
+    Attributes:
+        name: of the guest, or "the host's masks".
+        before: its queues before, in one line.
+        after: its queues afterwards.
+    """
+
+    name: str
+    before: str
+    after: str
+
+
 class RefusedConfiguration(NamedTuple):
     """A configuration that the loop does not use; it goes on with the last good one.
 
@@ -82,6 +96,8 @@ class RefusedConfiguration(NamedTuple):
         since: when it was refused first (seconds since 1970).
         obstacles: what is in its way; where nothing is said, the manifests.
         command: for consent, drift and suspension, the command that removes the obstacle.
+        guests: the names of those whom it concerns, at most some: first those that are in the way.
+        changes: what it would have changed, where there is a plan without errors.
     """
 
     commit: str
@@ -89,6 +105,8 @@ class RefusedConfiguration(NamedTuple):
     since: float
     obstacles: tuple[Obstacle, ...] = (Obstacle.MANIFESTS,)
     command: str = ""
+    guests: tuple[str, ...] = ()
+    changes: tuple[Changed, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -96,6 +114,14 @@ class RefusedConfiguration(NamedTuple):
         if self.commit.endswith("+"):
             return f"what has changed since commit {self.commit.removesuffix('+')}"
         return f"commit {self.commit}" if self.commit else "the newest configuration"
+
+
+class CommitReport(NamedTuple):
+    """A git commit, and what it says of itself: its first line, and the name of its author; empty if not known."""
+
+    id: str
+    subject: str
+    author: str
 
 
 class SourceReport(NamedTuple):
@@ -128,6 +154,16 @@ class SourceReport(NamedTuple):
     refused_author: str = ""
     unreachable_since: float | None = None
     is_long_unreachable: bool = False
+
+    @property
+    def enforced(self) -> CommitReport:
+        """The commit of the configuration that is enforced."""
+        return CommitReport(self.commit, self.subject, self.author)
+
+    @property
+    def refused_commit(self) -> CommitReport:
+        """The commit of the configuration that is refused."""
+        return CommitReport(self.refused.commit if self.refused else "", self.refused_subject, self.refused_author)
 
 
 class Suspended(NamedTuple):
@@ -162,20 +198,6 @@ class GuestReport(NamedTuple):
     drifted: bool = False
     suspended: Suspended | None = None
     sees: str = ""
-
-
-class Changed(NamedTuple):
-    """What a holder had and has, or has and is to have; empty where there is no device.
-
-    Attributes:
-        name: of the guest, or "the host's masks".
-        before: its queues before, in one line.
-        after: its queues afterwards.
-    """
-
-    name: str
-    before: str
-    after: str
 
 
 class Counters(NamedTuple):

@@ -2,20 +2,19 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.status import WITHHELD, status_of
-from reconciler.render.changes import Change, config_text, file_change, guest_change, pool_change
-from reconciler.render.status_text import pool_text
+from reconciler.render.changes import config_text
 from reconciler.transaction.loop_records import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
 from reconciler.watch.decisions import drifted
+from reconciler.watch.differences import MOST_DIFFERENCES, changes_of, differences
 from reconciler.watch.report import (
-    MASKS,
     NO_REPORT,
     Changed,
     Condition,
@@ -193,9 +192,6 @@ class Reporter:
         )
 
 
-MOST_DIFFERENCES: Final = 50
-
-
 def guest_reports(plan: Plan, suspensions: Suspensions) -> tuple[GuestReport, ...]:
     """Suspended guests that no manifest names any more, then every guest of `plan`, in its order."""
     wanted = {guest.uuid: guest.config.matrix.size for guest in plan.desired.guests}
@@ -250,27 +246,6 @@ def queue_counts(plan: Plan) -> Mapping[str, int]:
     }
 
 
-def differences(plan: Plan) -> tuple[str, ...]:
-    """What is not as it should be, a sentence each, at most some."""
-    changing = [guest for guest in plan.guests if guest.changes]
-    pool = pool_change(plan)
-    sentences = [_sentence(pool)] if pool else []
-    sentences += [_sentence(guest_change(one, plan)) for one in changing[:MOST_DIFFERENCES]]
-    sentences += [f"{change.heading}: {change.lines[0]}" for change in map(file_change, plan.files[:MOST_DIFFERENCES])]
-    more = len(changing) + len(plan.files) - 2 * MOST_DIFFERENCES
-    return (*sentences, f"and {more} more") if more > 0 else tuple(sentences)
-
-
-def changes_of(plan: Plan) -> tuple[Changed, ...]:
-    """What `plan` changes, holder by holder, at most some: what each has, and what it has afterwards."""
-    masks = [Changed(MASKS, pool_text(plan.observed.pool), pool_text(plan.pool))]
-    guests = [one for one in plan.guests if one.changes][:MOST_DIFFERENCES]
-    return (
-        *(masks if plan.pool != plan.observed.pool else ()),
-        *(Changed(one.name, _config(one.before), _config(one.after)) for one in guests),
-    )
-
-
 def _fought(known: tuple[Changed, ...], report: Report, result: CycleResult) -> tuple[Changed, ...]:
     """What another program has set last in the holders that `report` has as corrected; the newest come last.
 
@@ -284,10 +259,6 @@ def _fought(known: tuple[Changed, ...], report: Report, result: CycleResult) -> 
     return tuple(one for one in (*older, *newest.values()) if one.name in report.corrected)[-MOST_DIFFERENCES:]
 
 
-def _config(config: ApConfig | None) -> str:
-    return "" if config is None else config_text(config)
-
-
 def _seen(matrix: Matrix | None) -> str:
     if matrix is None:
         return ""
@@ -297,10 +268,6 @@ def _seen(matrix: Matrix | None) -> str:
 def suspended(one: Suspension | None) -> Suspended | None:
     """A suspension as it is reported."""
     return Suspended(*one) if one else None
-
-
-def _sentence(change: Change) -> str:
-    return f"{change.heading}: {'; '.join(change.lines)}"
 
 
 class Finding(NamedTuple):

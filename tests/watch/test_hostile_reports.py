@@ -60,7 +60,9 @@ def hostile(text: str) -> Report:
         source=SourceReport(
             planted,
             planted,
-            RefusedConfiguration(planted, (planted, planted), NOW),
+            RefusedConfiguration(
+                planted, (planted, planted), NOW, guests=(planted,), changes=(Changed(planted, planted, planted),)
+            ),
             planted,
             subject=planted,
             author=planted,

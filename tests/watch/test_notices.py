@@ -90,6 +90,7 @@ def test_what_is_told() -> None:
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "subject": None,
         "author": None,
+        "enforced": {"commit": "0123456789abcdef0123456789abcdef01234567", "subject": None, "author": None},
         "generation": 7,
         "time": NOW,
     }
