@@ -69,6 +69,8 @@ def observe(machine: "OpenHost") -> "Observed":
 def status(wanted: "Wanted", machine: "OpenHost", reported: "Suspensions | None" = None) -> "Status":
     """For each guest what is wanted, authorised and effective, and why they differ.
 
+    Where a record of ours is damaged, that is a problem of the plan, which then rests on what can be read.
+
     Args:
         wanted: what is wanted.
         machine: the host.
@@ -77,10 +79,11 @@ def status(wanted: "Wanted", machine: "OpenHost", reported: "Suspensions | None"
     Raises:
         what `plan` raises.
     """
-    from reconciler.operations.plan import Readable, plan, suspended_by
+    from reconciler.operations.plan import Readable, plan
+    from reconciler.operations.suspended import suspended_by
     from reconciler.planning.status import status_of
 
-    made = plan(wanted, Readable(machine, reported), Whole(with_boot=True))
+    made = plan(wanted, Readable(machine, reported, skips_damaged=True), Whole(with_boot=True))
     return status_of(made, wanted.compared, suspended_by(machine, reported))
 
 
@@ -101,7 +104,7 @@ def host_status(
     Raises:
         UnreadableHost: it cannot be read.
     """
-    from reconciler.operations.plan import suspended_by
+    from reconciler.operations.suspended import suspended_by
     from reconciler.planning.status import host_status as made
 
     return made(machine.name, observe(machine), compared, known)._replace(

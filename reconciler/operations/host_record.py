@@ -118,6 +118,11 @@ class RecordedHost(NamedTuple):
         """See `PlannedHost`."""
         return self.record.unread
 
+    @property
+    def damaged(self) -> tuple[BadRecord, ...]:
+        """See `PlannedHost`: which files were, `unread` says."""
+        return ()
+
     def host_now(self) -> Observed:
         """See `PlannedHost`."""
         return self.record.observed

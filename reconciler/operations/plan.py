@@ -4,32 +4,32 @@ What is read around it stands here: the inventory, suspensions, and the files th
 asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import OBSERVE, STATUS, Here, resume
+from reconciler.model.commands import OBSERVE, Here
 from reconciler.model.desired import Desired, Persistence, Selector
-from reconciler.model.errors import InputError, StateError
+from reconciler.model.errors import InputError
 from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.similar import did_you_mean, nearest, no_guest_text
 from reconciler.model.stopping import NEVER, StopToken
+from reconciler.operations.suspended import but_suspended, suspensions_now, with_suspensions
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.basis import fingerprint_of, texts_digest
 from reconciler.planning.changed_uuids import changed_uuids
-from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, RollsBack, partial_text, rolling_back
+from reconciler.planning.plan import Plan, RollsBack, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
-from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.loop_records import NONE, Suspension, Suspensions, read_suspensions, suspended_devices
+from reconciler.transaction.loop_records import NONE, Suspensions, read_suspensions
 from reconciler.transaction.open_host import OpenHost
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class PlannedHost(Protocol):
     @property
     def unread(self) -> tuple[Unread, ...]:
         """What could not be read, so that the plan may not be the one that the host needs."""
+
+    @property
+    def damaged(self) -> tuple[BadRecord, ...]:
+        """Which records of ours are damaged, of what could not be read."""
 
     def host_now(self) -> Observed:
         """The host as it is.
@@ -91,6 +95,10 @@ class _Present(NamedTuple):
     def unread(self) -> tuple[Unread, ...]:
         return ()
 
+    @property
+    def damaged(self) -> tuple[BadRecord, ...]:
+        return ()
+
     def host_now(self) -> Observed:
         return self.observed or observe_host(self.machine)
 
@@ -122,10 +130,19 @@ class Readable:
     What may not be read counts as if there were none, and is named in `unread`.
     """
 
-    def __init__(self, machine: OpenHost, reported: Suspensions | None = None) -> None:
-        """Nothing is read yet of `machine`; where the record of what is suspended may not be, it is as `reported`."""
+    def __init__(self, machine: OpenHost, reported: Suspensions | None = None, *, skips_damaged: bool = False) -> None:
+        """Nothing is read yet of `machine`.
+
+        Args:
+            machine: which.
+            reported: what is suspended where the record of that may not be read; None where it is not known.
+            skips_damaged: whether a damaged record counts as one that may not be read: for what is shown and not agreed
+                to.
+        """
         self._present = _Present(machine)
         self._reported = reported
+        self._skips_damaged = skips_damaged
+        self._damaged: list[BadRecord] = []
         self._unread: dict[Unread, None] = {}
         self._uuids: tuple[str, ...] = ()
 
@@ -141,6 +158,11 @@ class Readable:
             return ()
         return (*self._unread, *self._present.machine.unseen(self._uuids))
 
+    @property
+    def damaged(self) -> tuple[BadRecord, ...]:
+        """See `PlannedHost`."""
+        return tuple(self._damaged)
+
     def host_now(self) -> Observed:
         """See `PlannedHost`."""
         found = self._present.host_now()
@@ -153,9 +175,11 @@ class Readable:
 
     def suspensions_now(self) -> Suspensions:
         """See `PlannedHost`."""
-        if self._reported is None:
-            return self._readable("what is suspended", self._present.suspensions_now, NONE)
-        return _suspensions(self._present.machine, self._reported)
+        try:
+            return suspensions_now(self._present.machine, self._reported)
+        except PermissionError as error:
+            self._unread[Unread("what is suspended", error_text(error))] = None
+            return NONE
 
     def boot_files(self) -> "BootFiles | None":
         """See `PlannedHost`."""
@@ -174,7 +198,12 @@ class Readable:
             return read()
         except PermissionError as error:
             self._unread[Unread(what, error_text(error))] = None
-            return otherwise
+        except BadRecord as error:
+            if not self._skips_damaged:
+                raise
+            self._damaged.append(error)
+            self._unread[Unread(what, str(error))] = None
+        return otherwise
 
 
 _MOST_NAMES: Final = 20
@@ -227,7 +256,7 @@ def plan(
 
         return plan_stage(scope, wanted.desired, found, applied)
     if isinstance(scope, VmEvent):
-        scope = _but_suspended(scope, wanted.desired, applied, host)
+        scope = but_suspended(scope, wanted.desired, applied, host)
     if isinstance(scope, Targets):
         _refuse_unknown(scope, wanted.desired, applied)
     known = _changed_uuids(wanted, applied, scope)
@@ -237,7 +266,7 @@ def plan(
     if not isinstance(scope, VmEvent):  # no VM is kept from its start by where the host runs
         made = _at_its_place(made, found, wanted.site, is_accepted=ACCEPT_MACHINE in consents)
     if isinstance(scope, Whole | Targets):
-        made = _with_suspensions(made, applied, host)
+        made = with_suspensions(made, applied, host)
     if isinstance(scope, Whole | AllBut):
         made = _persistent(made, applied, host, scope)
     if made.rolled_back and not made.changes:
@@ -246,8 +275,7 @@ def plan(
         made = made._replace(notes=(*made.notes, made.rolled_back.text))
     if made.targets is not None:
         made = made._replace(notes=(*made.notes, partial_text(made.targets)))
-    if host.unread:
-        made = _incomplete(made, host.unread, is_record=not isinstance(host, Readable))
+    made = _beside_unread(made, host)
     if wanted.site is not None:
         made = made if isinstance(scope, VmEvent) else _with_misread(made, wanted.site)
         texts = texts_digest(wanted.site.sources)
@@ -333,6 +361,13 @@ def _corrections(wrong: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     return {word: near for word in wrong[:_MOST_CORRECTED] if (near := nearest(word, known))}
 
 
+def _beside_unread(made: Plan, host: PlannedHost) -> Plan:
+    """`made`, which says what of `host` it should rest on and could not be read."""
+    if host.damaged:
+        return _without_damaged(made, host.damaged, host.unread)
+    return _incomplete(made, host.unread, is_record=not isinstance(host, Readable)) if host.unread else made
+
+
 def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:
     """`made`, which says that it rests on less than there is: in a record, or for this user."""
     what = "the host itself" if is_record else "root"
@@ -350,99 +385,23 @@ def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> P
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
 
 
-def _but_suspended(event: VmEvent, desired: Desired, applied: Inventory, host: PlannedHost) -> VmEvent:
-    """`event`, which leaves suspended guests what they have; no damaged record keeps a VM from its start."""
-    try:
-        found = host.suspensions_now()
-    except BadRecord:
-        return event
-    return event._replace(suspended=suspended_devices(desired, applied.guests, found))
-
-
-def _with_suspensions(made: Plan, applied: Inventory, host: PlannedHost) -> Plan:
-    """`made`, with what is suspended: the loop leaves it as it is, and whoever applies this plan has to consent."""
-    try:
-        found = host.suspensions_now()
-    except BadRecord as error:
-        unknown = Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}")
-        return made._replace(problems=(*made.problems, unknown))
-    made = made._replace(suspended=suspended_devices(made.desired, applied.guests, found))
-    consents = (*made.consents, *_suspended_changes(made, found))
-    return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)), consents=consents)
-
-
-def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
-    """A consent for each guest that `made` changes although it is suspended, or one for the host where all of it is."""
-    if found.host:
-        if made.changes:
-            yield Consent("host", f"everything is {_words(found.host)}", ALLOW_SUSPENDED)
-        return
-    differing = frozenset(made.suspended_names)
-    for guest in made.guests:
-        if guest.name in differing and (one := found.guests.get(guest.name)):
-            yield Consent(guest.name, _words(one), ALLOW_SUSPENDED, guest.uuid)
-
-
-def _suspensions(machine: OpenHost, reported: Suspensions | None) -> Suspensions:
-    """What is suspended now; as `reported`, where that is given and this user may not read the record."""
-    try:
-        found = read_suspensions(machine.state)
-    except PermissionError:
-        if reported is None:
-            raise
-        found = reported
-    return found.at(machine.clock.time())
-
-
-def suspended_by(machine: OpenHost, reported: Suspensions | None = None) -> SuspendedBy:
-    """Who has suspended the host and guests, as far as that can be read, and else as it is `reported`."""
-    try:
-        found = _suspensions(machine, reported)
-    except (StateError, OSError):  # which the problems of a plan name
-        return NOTHING_SUSPENDED
-    return SuspendedBy(
-        _words(found.host) if found.host else "", {name: _words(one) for name, one in found.guests.items()}
-    )
-
-
-def _words(one: Suspension) -> str:
-    return f"suspended by {one.by} {one.until_text}: {one.reason}"
-
-
-_MOST_ALIKE: Final = 5
-"""How many guests that are suspended alike a warning names in its first line, and its command resumes."""
-
-
-def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Problem]:
-    if found.host:
-        yield _suspension("the whole host", found.host, (), differs=False)
-    alike: dict[tuple[Suspension, bool], list[str]] = {}
-    for name, one in sorted(found.guests.items()):
-        alike.setdefault((one, name in differing), []).append(name)
-    for (one, differs), names in alike.items():
-        if len(names) > _MOST_ALIKE:
-            problem = _suspension(f"{len(names):,} guests", one, (), differs=differs, many=True)
-            yield problem._replace(details=(several(names, _MOST_ALIKE),), advice=STATUS)
-        elif len(names) > 1:
-            quoted = ", ".join(f"'{name}'" for name in names)
-            yield _suspension(f"guests {quoted}", one, tuple(names), differs=differs, many=True)
-        else:
-            yield _suspension(f"guest '{names[0]}'", one, tuple(names), differs=differs)
-
-
-def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool, many: bool = False) -> Problem:
-    if many:
-        are, left, them, difference = "are", "them as they are", "them", "; they are not as their manifests say"
-    else:
-        are, left, them, difference = "is", "it as it is", "it", "; it is not as its manifest says"
-    return Problem(
-        "suspended",
+def _without_damaged(made: Plan, damaged: Iterable[BadRecord], unread: tuple[Unread, ...]) -> Plan:
+    """`made`, which says that it rests on less than there is since records are `damaged`, and what is `unread`."""
+    problem = Problem(
+        "damaged-record",
         Severity.WARNING,
-        f"{whose} {are} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
-        help=f"The loop leaves {left}; an apply changes {them} only with --allow-suspended. "
-        "Once the reason is gone, end the suspension.",
-        advice=resume(names),
+        "a file that we keep is damaged, so that this is shown without it, and nothing can be applied",
+        (),
+        tuple(map(str, unread)),
+        " ".join(_moving_away(one.remedy) for one in damaged),
     )
+    note = f"it rests on what can be read ({several(one.what for one in unread)} could not be)"
+    return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
+
+
+def _moving_away(remedy: str) -> str:
+    command, _, cost = remedy.partition("    # ")
+    return f"Move the file away: {cost}. To do that, run: {command}"
 
 
 def _persistent(made: Plan, applied: Inventory, host: PlannedHost, scope: Whole | AllBut) -> Plan:

@@ -101,6 +101,26 @@ def test_an_undo_without_a_record_that_can_be_used_removes_nothing(command: Comm
     assert not made.exists()
 
 
+@pytest.mark.parametrize("file", [one for one in FILES if "lock" not in one])
+def test_what_is_only_shown_is_shown_beside_any_damaged_file(command: Command, file: str) -> None:
+    """All guests are in it; what rests on the file is named, with the command that moves it away."""
+    path = state_of(command) / file
+    path.write_text("{")
+    for words in (("status",), ("status", "guest1"), ("matrix",), ("report", "--html", "-"), ("status", "-o", "json")):
+        ran = command(*words)
+
+        assert ran.code == 0, (words, ran)
+        assert "guest1" in ran.out
+    if file == "inventory.json":
+        ran = command("status")
+        assert f"not seen    what was applied last: {path}: it is not JSON" in ran.out
+        assert "damaged-record" in ran.err
+        assert f"run: mv {path} {path}.damaged\n" in ran.err
+        assert "as root" not in ran.err
+        assert command("plan").code == command("drift").code == 1
+    assert command.bare("history", "--simulate", str(command.simulated_host)).code == 0
+
+
 def test_one_damaged_generation_hides_no_other(command: Command) -> None:
     """It is listed as damaged, is no target, and its number is not used again, not even when it was moved away."""
     state = state_of(command)
