@@ -51,6 +51,7 @@ from reconciler.model.outcome import FleetCommit, Result
 from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
+from reconciler.render.changes import few_text, summary_text
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 from reconciler.transaction.apply_ids import ApplyState
@@ -210,9 +211,8 @@ def _run(
             from reconciler.cli.mistyped import other_targets
 
             raise other_targets(error) from None
-    _show_applied(
-        applied, format, host, with_plan=unchanged is None or not sys.stdout.isatty(), wanted=_wanted_text(source)
-    )
+    with_plan, nothing = unchanged is None or not sys.stdout.isatty(), _nothing_text(source, applied.plan)
+    _show_applied(applied, format, host, with_plan=with_plan, nothing=nothing)
     seen = applied.seen
     is_known = seen is not None and applied.plan.only is None  # of a partial plan not how the rest of the host is
     publish_applied(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
@@ -446,21 +446,26 @@ def _line_for(names: tuple[str, ...], made: Plan, *, is_asked: bool) -> str:
     return again_from_anywhere(*flags, "--yes", target=names, labels=None)
 
 
-def _wanted_text(source: WantedSource) -> str:
-    """As what the host is, where nothing was to be done."""
+def _nothing_text(source: WantedSource, plan: Plan) -> str:
+    """What to say of `plan` where nothing was to be done: of the guests that were chosen, or of the whole host."""
+    who = "the host is" if plan.targets is None else f"{few_text(plan.targets)} {_are(len(plan.targets))}"
     match source:
         case OfGeneration(number):
-            return f"generation {number} wanted it"
+            return f"Nothing to do: {who} as generation {number} wanted it."
         case BeforeGeneration(number):
-            return f"it was before generation {number}"
+            return f"Nothing to do: {who} as before generation {number}."
         case _:
-            return "the manifests say"
+            return summary_text(plan)
 
 
-def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool, wanted: str) -> None:
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool, nothing: str) -> None:
     from reconciler.render.outcome_text import outcome_json, outcome_text
 
-    summary = outcome_text(applied.outcome, here=host.here, wanted=wanted)
+    summary = outcome_text(applied.outcome, here=host.here, nothing=nothing)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
@@ -473,4 +478,4 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
             host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
         )
     width = page_for_stdout().width
-    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, wanted, width), summary)
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, nothing, width), summary)

@@ -17,12 +17,14 @@ _RESULT_STYLE: Final = {
     Result.DEGRADED: "error",
 }
 
+NOTHING_TO_DO: Final = "Nothing to do: the host is as the manifests say."
+
 
 def outcome_text(
     outcome: Outcome,
     paint: Paint = plain,
     here: Here = NOWHERE,
-    wanted: str = "the manifests say",
+    nothing: str = NOTHING_TO_DO,
     width: int | None = None,
 ) -> str:
     """The outcome as text, ended by a newline.
@@ -31,11 +33,11 @@ def outcome_text(
         outcome: of an apply.
         paint: how its heading is painted.
         here: where the commands that it leads to are run.
-        wanted: as what the host is, where nothing was to be done.
+        nothing: what to say where nothing was to be done.
         width: how wide a line may be, in columns; None: without limit. Commands are not divided.
     """
     page = Page(width, paint)
-    lines = page.wrapped("", _heading(outcome, wanted), style=_RESULT_STYLE[outcome.result])
+    lines = page.wrapped("", _heading(outcome, nothing), style=_RESULT_STYLE[outcome.result])
     if outcome.failure:
         lines += page.wrapped("  because: ", outcome.failure, 0)
     lines += [line for one in outcome.differences for line in page.wrapped("  left:    ", one, 0)]
@@ -49,11 +51,11 @@ def outcome_text(
     return lines_text(lines)
 
 
-def _heading(outcome: Outcome, wanted: str) -> str:
+def _heading(outcome: Outcome, nothing: str) -> str:
     writes = counted(outcome.writes, "kernel write")
     match outcome.result:
         case Result.NOTHING:
-            return f"Nothing to do: the host is as {wanted}."
+            return nothing
         case Result.APPLIED:
             files = f", {counted(outcome.files, 'file')} for the next boot" if outcome.files else ""
             return f"Applied and verified: {writes}{files}."

@@ -243,3 +243,13 @@ def test_where_no_manifests_are_a_partial_apply_counts(moved: Command, monkeypat
     seen = moved.bare("status", "-o", "wide", "--simulate", str(moved.simulated_host))
     assert "generation 1, with the guests that generation 2 changed by themselves" in " ".join(seen.out.split())
     assert "Nothing to do" in seen.out
+
+
+def test_nothing_to_do_is_said_of_the_chosen_guests_alone(command: Command) -> None:
+    """Whatever else differs, by a plan and by an apply."""
+    assert command("apply", "--yes").code == 0
+    change(command, "[0x47, 0xff]", "[0x47]")
+    for name in ("plan", "apply"):
+        seen = command(name, "--target", "guest1", *(["--yes"] if name == "apply" else []))
+        assert "Nothing to do: guest1 is as its manifest says." in seen.out
+        assert "the host is as the manifests say" not in seen.out
