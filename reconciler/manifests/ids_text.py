@@ -104,18 +104,23 @@ def _number(text: str) -> int:
 
 _FORMS: Final = "Write a decimal number such as 71, hex with 0x such as 0x47, or a range such as 4-6 or 0xab-0xaf."
 
+_BOUNDS: Final = (
+    f"Ids of adapters and domains are from 0 to {ID_COUNT - 1}, which is 0x00 to 0x{ID_COUNT - 1:02x} in hex."
+)
+_ABOVE: Final = f"is above {ID_COUNT - 1}, the highest id there can be"
+
 _ODD_FORMS: Final = (
     (
         r"[0-9a-fA-F]{2}\.[0-9a-fA-F]{4}",
         NotAnId("bad-id", "is a queue, not a number", "List whole queues under spec.queues, numbers here."),
     ),
-    (r"-[0-9]+", NotAnId("id-out-of-range", "is below 0", _FORMS)),
-    (r"[1-9][0-9]{18,}", NotAnId("id-out-of-range", "is above 255, the highest id there can be", _FORMS)),
+    (r"-[0-9]+", NotAnId("id-out-of-range", "is below 0", _BOUNDS)),
+    (r"[1-9][0-9]{18,}|0x[0-9a-fA-F]{17,}", NotAnId("id-out-of-range", _ABOVE, _BOUNDS)),
 )
 
 
 def _out_of_range() -> NotAnId:
-    return NotAnId("id-out-of-range", f"is above {ID_COUNT - 1}, the highest id there can be", _FORMS)
+    return NotAnId("id-out-of-range", _ABOVE, _BOUNDS)
 
 
 def _bad_number(text: str) -> NotAnId:
@@ -130,7 +135,29 @@ def _bad_number(text: str) -> NotAnId:
         return _leading_zero(text)
     if re.fullmatch(r"[0-9a-fA-F]{1,2}", text):
         return NotAnId("bad-id", "looks like hex without 0x", f"Write 0x{text.lower()} if hex is meant.")
-    return NotAnId("bad-id", f"is not a number from 0 to {ID_COUNT - 1}", _FORMS)
+    return NotAnId("bad-id", f"is not a number from 0 to {ID_COUNT - 1}", _corrected(text) or _FORMS)
+
+
+_IN_HEX_ELSEWHERE: Final = r"(?:0[xX]|[xX$#]'?|16#)([0-9a-fA-F]{1,2})'?|([0-9a-fA-F]{1,2})[hH]"
+"""Hex as in other languages: 0X47, 47h, $47, x'47'."""
+
+
+def _corrected(text: str) -> str:
+    """What to write for `text`, which is no id, where that is obvious; empty where it is not."""
+    if found := re.fullmatch(_IN_HEX_ELSEWHERE, text.strip()):
+        return f"Write 0x{(found[1] or found[2]).lower()}."
+    if (found := re.fullmatch(r"\s*(\w+)\s*(?:-|\.\.+|:|–)\s*", text)) and re.fullmatch(_ONE_ID, found[1]):
+        end = f"0x{ID_COUNT - 1:02x}" if found[1].startswith("0x") else ID_COUNT - 1
+        return f"A range has both ends: write {found[1]}-{end} for all from {found[1]}, or {found[1]} alone."
+    parts = re.split(r"[\s,;]+", text.strip(" \t,;[]"))
+    if len(parts) > 1 and all(_is_one_or_range(part) for part in parts):
+        return f"Write each number as an entry of its own, without quotes: [{', '.join(parts)}]."
+    return ""
+
+
+def _is_one_or_range(text: str) -> bool:
+    first, dash, last = text.partition("-")
+    return _is_range(first, last if dash else first)
 
 
 def _leading_zero(text: str) -> NotAnId:

@@ -58,6 +58,9 @@ def test_every_text_is_either_an_id_or_explained(text: str) -> None:
         assert why.help.endswith(".")
 
 
+BOUNDS = "Ids of adapters and domains are from 0 to 255, which is 0x00 to 0xff in hex."
+
+
 @pytest.mark.parametrize(
     ("value", "id", "help"),
     [
@@ -67,7 +70,22 @@ def test_every_text_is_either_an_id_or_explained(text: str) -> None:
         ("AB", "bad-id", "Write 0xab if hex is meant."),
         ("0x00047", "bad-id", "Write 0x47."),
         ("0x", "bad-id", None),
-        ("0X47", "bad-id", None),
+        ("0X47", "bad-id", "Write 0x47."),
+        ("0XAB", "bad-id", "Write 0xab."),
+        ("47h", "bad-id", "Write 0x47."),
+        ("0ABh", "bad-id", None),
+        ("x47", "bad-id", "Write 0x47."),
+        ("x'47'", "bad-id", "Write 0x47."),
+        ("$47", "bad-id", "Write 0x47."),
+        ("4-", "bad-id", "A range has both ends: write 4-255 for all from 4, or 4 alone."),
+        ("0x04-", "bad-id", "A range has both ends: write 0x04-0xff for all from 0x04, or 0x04 alone."),
+        ("5,6", "bad-id", "Write each number as an entry of its own, without quotes: [5, 6]."),
+        ("5, 0x47 8-9", "bad-id", "Write each number as an entry of its own, without quotes: [5, 0x47, 8-9]."),
+        ("[5, 6]", "bad-id", "Write each number as an entry of its own, without quotes: [5, 6]."),
+        ("5, 300", "bad-id", None),
+        ("0x147", "id-out-of-range", BOUNDS),
+        ("0x" + "9" * 5000, "id-out-of-range", BOUNDS),
+        (10**6, "id-out-of-range", BOUNDS),
         ("05.0010", "bad-id", "List whole queues under spec.queues, numbers here."),
         ("5:30", "bad-id", "If a range is meant, write 5-30."),
         ("4..6", "bad-id", "If a range is meant, write 4-6."),
@@ -78,7 +96,7 @@ def test_every_text_is_either_an_id_or_explained(text: str) -> None:
         ("4-00006", "leading-zero", None),
         ("0x00004-6", "bad-id", "Write 0x04."),
         ("4-6-8", "bad-id", None),
-        ("-1", "id-out-of-range", None),
+        ("-1", "id-out-of-range", BOUNDS),
         ("+5", "bad-id", None),
         ("0o17", "bad-id", None),
         ("0b1", "bad-id", None),
