@@ -311,7 +311,11 @@ def consent_options(function: _Function) -> _Function:
     return with_options(function, with_consents, options)
 
 
-_PARTS: Final = r"(?a)(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?"
+_PARTS: Final = r"(?a)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?"
+
+
+_LONGEST_DAYS: Final = 9999
+"""How long a duration is at most where an option has no other limit."""
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
@@ -343,8 +347,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
                 param,
                 ctx,
             )
-        days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+        days, hours, minutes, rest = (int((part or "0")[:_MOST_DIGITS]) for part in found.groups())
         seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
+        if self.most is None and seconds > _LONGEST_DAYS * 86400:
+            self.fail(f"{text!r} is too long; write at most {_LONGEST_DAYS}d", param, ctx)
         if seconds < self.least or (self.most is not None and seconds > self.most):
             limit = f"of at least {self.least}s" if self.most is None else f"from {self.least}s to {self.most}s"
             self.fail(f"{text!r} is out of range; write a duration {limit}, for example 1m", param, ctx)

@@ -508,6 +508,15 @@ def test_a_duration_without_a_unit_is_refused(command: Command, words: tuple[str
     assert ran.err.splitlines()[-1].endswith("'5' has no unit; write 5h for hours, 5m for minutes or 5s for seconds")
 
 
+@pytest.mark.parametrize("text", ["99999999d", "10000d", "9999d1s", "9999999999s", f"{'9' * 5000}h"])
+def test_a_duration_that_is_too_long_is_not_said_to_have_no_unit(command: Command, text: str) -> None:
+    """What is wrong is its length."""
+    ran = command("apply", "--confirm-within", text)
+
+    assert ran.code == 64
+    assert f"'{text}' is too long; write at most 9999d" in " ".join(ran.err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "limit"),
     [(("apply", "--confirm-within", "0m"), "of at least 1s"), (("boot", "--wait", "11m"), "from 0s to 600s")],
