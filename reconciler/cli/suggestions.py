@@ -272,7 +272,7 @@ def _without_group(context: click.Context, said: Sequence[str]) -> tuple[str, ..
             name = word.lstrip(dashes).lower()
             if name in names and (found := known_and_working(context, (name, *said[:at], *said[at + 1 :]))):
                 return found
-    if known_words(context.command, said[0]) == ("--version",):
+    if known_words(context.command, said[0]) == ("--version",) or tuple(said) == ("-v",):
         return ("--version",)
     return known_and_working(context, ("plan", *said))
 
@@ -299,7 +299,8 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         return next(filter(None, tried), None)
     if error.option_name == "--observed" and names[0] in {"status", "matrix"}:
         # A report has what both show; only in a format of theirs it cannot be had.
-        shown = known_and_working(root, ("report", *said, "--html", "report.html"))
+        kept = (one for one in said if one != "--free")  # these are on it as well
+        shown = known_and_working(root, ("report", *kept, "--html", "report.html"))
         return shown or known_and_working(root, ("plan", *said))
     if found := known_and_working(root, (*names, *said)):
         return found

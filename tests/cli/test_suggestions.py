@@ -108,6 +108,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("help", "status"), "reconcile status --help"),
         (("version",), "reconcile --version"),
         (("-V",), "reconcile --version"),
+        (("-v",), "reconcile --version"),
         (("--PLAN", "-F", "three-guests"), "reconcile plan -f three-guests"),
         (("--plan", "-F", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
         (("status", "--FORMAT=json", *WHERE), "reconcile status -o json --simulate"),
@@ -476,8 +477,11 @@ def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path)
     assert f"reconcile apply {saved}" in word.err
 
 
-@pytest.mark.parametrize("name", ["status", "matrix"])
-@pytest.mark.parametrize("words", [(), ("-f", "three-guests")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(name, words) for name in ("status", "matrix") for words in ((), ("-f", "three-guests"))]
+    + [("status", ("--free",))],
+)
 def test_what_is_shown_of_a_recorded_host_is_its_report(
     name: str, words: tuple[str, ...], tmp_path: Path, command: Command
 ) -> None:
