@@ -15,7 +15,7 @@ from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import STATUS
 from reconciler.model.desired import Selector
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Queue
 from reconciler.planning.misread import ids_meant, queues_meant
 from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, queue_status
@@ -73,6 +73,12 @@ ALMOST_A_QUEUE: Final = re.compile(r"((?:0x)?[0-9a-f]+)[.:,]((?:0x)?[0-9a-f]+)",
 """What looks like a queue, with its two ids as groups."""
 
 
+_JOINED_QUEUE: Final = re.compile(
+    r"(?:(?:queue|apqn)[\s_-]*)?(?:0x)?([0-9a-f]{2})[.:,_\s-]?(00[0-9a-f]{2})", re.IGNORECASE | re.ASCII
+)
+"""A queue with all digits of its ids, but in another form, such as 050047 or 'queue 05.0047'."""
+
+
 def _queue(found: Status, word: str) -> Queue | None:
     """The queue that is called `word`; None where that looks like none.
 
@@ -81,6 +87,10 @@ def _queue(found: Status, word: str) -> Queue | None:
     """
     with suppress(UnknownText):
         return parse_queue(word.lower())
+    if joined := _JOINED_QUEUE.fullmatch(word):
+        queue = Queue(int(joined[1], 16), int(joined[2], 16))
+        form = f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff"
+        raise Refused(form, _meant_line(word, str(queue), _queue_remark(found, queue)))
     almost = ALMOST_A_QUEUE.fullmatch(word)
     if almost is None:
         return None
@@ -123,6 +133,16 @@ def _card(found: Status, word: str) -> int | None:
     """
     if named := _CARD.fullmatch(word):
         return int(named[1], 16)
+    if named := _LIKE_A_CARD.fullmatch(word):
+        _refuse_above(word, named[1], 16)
+        card = int(named[1], 16)
+        is_there = any(one.adapter == card for one in found.observed.cards)
+        remark = f"adapter {IdSet([card])}: {_where(is_there=is_there)}"
+        raise Refused(
+            f"{word} is no card: write card and two digits in hex", _meant_line(word, f"card{card:02x}", remark)
+        )
+    if word.isascii() and word.isdigit():
+        _refuse_above(word, word, 10)
     meant = ids_meant(word) if _CARD_NUMBER.fullmatch(word) else ()
     if len(meant) < 2:
         return meant[0] if meant else None
@@ -133,6 +153,15 @@ def _card(found: Status, word: str) -> int | None:
     ]
     raise Refused(f"{word} may be the number of a card in hex or in decimal; write card and two digits in hex", *lines)
 
+
+def _refuse_above(word: str, digits: str, base: int) -> None:
+    if len(digits) > _MOST_DIGITS or int(digits, base) >= ID_COUNT:
+        raise Refused(f"{word} is no card: no card has a number above 255 (0xff)")
+
+
+_MOST_DIGITS: Final = 9
+_LIKE_A_CARD: Final = re.compile(r"(?:(?:card|adapter)[\s_-]*(?:0x)?|0x)([0-9a-f]+)", re.IGNORECASE | re.ASCII)
+"""The number of a card behind a word for it, in another form than in /sys."""
 
 _DOMAIN: Final = re.compile(r"(?:[*?]{0,2}\.)?(00[0-9a-f]{2})|[*?]{0,2}\.([0-9a-f]{1,2})", re.IGNORECASE | re.ASCII)
 """A domain in the form that it has in a queue, without a card."""

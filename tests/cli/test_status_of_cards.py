@@ -109,9 +109,49 @@ def test_a_guest_may_be_called_like_a_card(command: Command) -> None:
     assert command("status", "5").out.splitlines()[2].startswith("5  ")
 
 
-@pytest.mark.parametrize("word", ["ab", "card", "card100", "256", "0x100", "5g", "1e100"])
+@pytest.mark.parametrize("word", ["ab", "card", "5g", "1e100", "queue", "card-x"])
 def test_what_can_be_no_card_is_a_guest_that_is_not_there(command: Command, word: str) -> None:
     """Two letters are rather a name."""
     ran = command("status", word)
 
     assert (ran.code, f"no guest called {word} is known here" in ran.err) == (64, True)
+
+
+@pytest.mark.parametrize("word", ["256", "300", "0x100", "card100", "card0x12c", "card 300"])
+def test_a_number_above_the_highest_is_no_card(command: Command, word: str) -> None:
+    """No name of a guest is looked for behind it."""
+    ran = command("status", word)
+
+    assert ran.code == 64
+    assert f"Error: {word} is no card: no card has a number above 255 (0xff)" in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("050047", "05.0047"),
+        ("0x050047", "05.0047"),
+        ("05-0047", "05.0047"),
+        ("05_00AB", "05.00ab"),
+        ("queue 05.0047", "05.0047"),
+        ("queue05.0047", "05.0047"),
+        ("apqn 05.0047", "05.0047"),
+        ("card0x05", "card05"),
+        ("card 05", "card05"),
+        ("card-5", "card05"),
+        ("adapter5", "card05"),
+        ("adapter 0x05", "card05"),
+    ],
+)
+@pytest.mark.parametrize("name", ["status", "matrix"])
+def test_a_queue_or_card_in_another_form_leads_to_the_one_meant(
+    command: Command, name: str, word: str, meant: str
+) -> None:
+    """With the whole command, which works."""
+    ran = command(name, word)
+
+    assert (ran.code, ran.out) == (64, "")
+    line = next(line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: "))
+    words = shlex.split(line.partition("    #")[0])
+    assert meant in words
+    assert command.bare(*words[1:]).code == 0
