@@ -390,7 +390,7 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
     say("not applied: this needs consent")
     if is_suspended:
         _show_suspended(made)
-    say(f"to give it: {line}")
+    say(f"  next: {line}    # gives it")
     if others:
         say(f"  next: {others}    # applies what is not suspended")
     return Exit.REFUSED

@@ -25,7 +25,7 @@ from reconciler.cli.output import note, say, say_elsewhere_too
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
-from reconciler.model.commands import PLAN, Command, cancel_of, confirm_of
+from reconciler.model.commands import PLAN, Command, cancel_of, confirm_of, ends_of
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text, lines_text
 from reconciler.transaction.apply_ids import ApplyState, NotBlocked, number_of, standing, waiting
@@ -331,8 +331,8 @@ def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> It
     until = f"until {local_time(time.time() + seconds)}, for {duration_text(round(seconds))}"
     yield from page.wrapped("", f"Generation {number} waits to be confirmed {until}; then it is rolled back.", 0)
     yield "From another terminal:"
-    yield from page.with_remark(f"  {host.line(confirm_of(number))}    # keeps it")
-    yield from page.with_remark(f"  {host.line(cancel_of(number))}    # rolls it back at once")
+    for ending, what in ends_of(number):
+        yield from page.with_remark(f"  next: {host.line(ending)}    # {what}")
     yield "Here: press Enter to keep it."
     yield "Ctrl-C ends this command; the time runs on."
 

@@ -278,7 +278,8 @@ def _ended(planned: PlannedFleet, out: str | None, fleet: FleetOptions, *, detai
         write_named(out, plan_content(plan), mode=0o600)
         if is_kept(out):
             named = os.path.join(os.curdir, out) if out.startswith("-") else out
-            say(f"saved; to do exactly this: {fleet.line('apply', named, manifests=False)}")
+            line = fleet.line("apply", named, manifests=False)
+            say(f"saved: {out}", f"  next: {line}    # does exactly this")
         else:
             say(f"written to {out}, from which it cannot be applied")
     return Exit.CHANGES if detailed and any(one.has_changes for one in plan.hosts) else Exit.DONE

@@ -170,7 +170,8 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
             line = here.reading(("MANIFESTS",)).line(APPLY.with_flags(copied, *flags))
             say(*_on_the_host(made, host, file, line))
         else:
-            say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named, *flags))}")
+            line = here.reading(()).line(APPLY.with_flags(named, *flags))
+            say(f"saved: {file}", f"  next: {line}    # does exactly this")
     else:
         say(f"written to {file}, from which it cannot be applied")
 

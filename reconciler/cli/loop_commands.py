@@ -108,7 +108,7 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
         say("error: the newest configuration is refused")
         for reason in refused:
             say(f"  because: {reason}")
-        say(f"  more: {host.line(LOOP_STATUS)}")
+        say(f"  next: {host.line(LOOP_STATUS)}    # says more")
     if suspended := answer.get("suspended"):
         say(f"warning: suspended, and not as their manifests say: {', '.join(suspended)}")
     is_whole = answer["condition"] == Condition.SUSPENDED  # as long as it is, resuming a guest changes nothing
@@ -231,8 +231,8 @@ def _refuse_shorter(new: Suspension, replaced: Mapping[Suspension, Sequence[str]
         if new.ends_before(old):
             who = several(names, _MOST_NAMES) if any(names) else "the whole host"
             note(f"{who}: suspended by {old.by} {old.until_text}: {old.reason}", "ask first: ")
-    say(f"not suspended anew: this would end it earlier ({new.until_text}); to do that nevertheless:")
-    say(f"  {again('--replace')}")
+    say(f"not suspended anew: this would end it earlier ({new.until_text})")
+    say(f"  next: {again('--replace')}    # does that nevertheless")
     return Exit.REFUSED
 
 

@@ -108,7 +108,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     if code is Exit.DONE:
         newest_now = history.newest()
         if newest_now and newest_now.number == number and newest_now.is_target and not newest_now.is_rollback:
-            say(f"to undo generation {number}:", f"  next: {host.line(ROLLBACK)}")
+            say(f"  next: {host.line(ROLLBACK)}    # undoes generation {number}")
         show_still_wanted(host, before=end)
     return code
 
@@ -117,8 +117,8 @@ def _say_who_follows(host: HostOptions, beginning: str) -> None:
     if not _loop_applies(host):
         note(f"{beginning} the next apply follows them again", lead="")
         return
-    note(f"{beginning} the loop follows them again in its next cycle; to prevent that, first:", lead="")
-    say(f"  {host.line(SUSPEND)}")
+    note(f"{beginning} the loop follows them again in its next cycle", lead="")
+    say(f"  next: {host.line(SUSPEND)}    # first, to prevent that")
 
 
 def _because(newest: Generation) -> str:
@@ -130,18 +130,18 @@ def _show_how_to_go_further(history: History, newest: Generation) -> None:
         present = history.newest_target(before=newest.number)
         say(f"the host is as generation {present} wants")
         if further := _further_back(history, present, present):
-            say(f"  next: to roll back to generation {further}: {again(number=further)}")
+            say(f"  next: {again(number=further)}    # rolls back to generation {further}")
 
 
 def _show_ways_from_a_rollback(host: HostOptions, history: History, newest: Generation, undid: int) -> None:
     """What brings generation `undid` back, which the rollback `newest` undid, and what leads further back."""
     if undid:
-        say(f"  next: to bring generation {undid} back: {again(number=undid)}")
+        say(f"  next: {again(number=undid)}    # brings generation {undid} back")
     else:
         say(f"  next: {host.line(PLAN)}    # shows what the manifests bring back")
     present = _followed(history, newest.number)
     if present and (further := _further_back(history, present.number, present.number, undid)):
-        say(f"  next: to roll back to generation {further}: {again(number=further)}")
+        say(f"  next: {again(number=further)}    # rolls back to generation {further}")
 
 
 def _further_back(history: History, before: int, *others: int) -> int:

@@ -57,11 +57,10 @@ def comparison_text(
     tail += [line for text in _blocked(comparison) for line in page.wrapped("", text)]
     tail += page.wrapped("", _summary(comparison), style="bold")
     sections = [*_tables(comparison, page), _details(comparison, page)]
-    hint = [*page.with_command("To see all of it:", whole), ""]
+    hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""] if whole else [""]
     room = None if most is None else max(1, most - len([*head, "", *hint, *tail]))
     lines, is_cut = fitted(sections, room)
-    hint = hint if is_cut and whole else []
-    return lines_text([*head, "", *lines, *hint, *tail])
+    return lines_text([*head, "", *lines, *(hint if is_cut and whole else []), *tail])
 
 
 def _sides(comparison: Comparison) -> tuple[tuple[str, Side], tuple[str, Side]]:

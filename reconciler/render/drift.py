@@ -61,7 +61,7 @@ def drift_text(
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
     steps = [f"{here.line(PLAN)}    # shows what an apply would do"] if plan.is_valid and plan.changes else []
     summary = ending_lines(_summary(plan), waiting, page, steps)
-    hint = [*page.with_command("To see all of it:", whole), ""]
+    hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""]
     room = None if most is None else most - len([*head, *hint, *summary])
     sections = [changes, *([files_section(plan, page)] if plan.is_valid else []), rollback_section(plan, page)]
     lines, is_cut = fitted(sections, room)

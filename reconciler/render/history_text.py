@@ -113,7 +113,9 @@ def _earlier_text(earlier: int, suspensions: int, here: Here, flags: Sequence[st
     if not counts:
         return ""
     line = here.line(HISTORY.with_flags("-n", "0", *flags))
-    return lines_text(page.with_command(f"{page.ellipsis} and {' and '.join(counts)}; to list all:", line))
+    return lines_text(
+        [f"{page.ellipsis} and {' and '.join(counts)}", *page.with_remark(f"  next: {line}    # lists all")]
+    )
 
 
 def _listed(one: Generation, most: int | None) -> Listed:
@@ -264,10 +266,10 @@ def generation_text(
         steps = [_step_line(number, one) for number, one in enumerate(record["plan"]["steps"], 1)]
         parts.append(Section("step", len(steps), ([line] for line in steps), ["Steps:"]))
     wide = here.line(history_of(record["number"]).with_flags("-o", "wide"))
-    hint = len(page.with_command("To see each write:", wide))
+    hint = len(page.with_remark(f"  next: {wide}    # shows each write"))
     lines, is_cut = fitted(parts, None if most is None else most - len(head) - hint - 1)
     if most is not None:
-        lines += page.with_command(f"To see {'all of it' if is_cut else 'each write'}:", wide)
+        lines += page.with_remark(f"  next: {wide}    # shows {'all of it' if is_cut else 'each write'}")
     return lines_text([*head, *lines]).rstrip("\n") + "\n"
 
 
@@ -423,7 +425,9 @@ def wish_diff(
     section = Section("holder", len(hunks), (list(hunk_lines(folded(one, page), page.paint)) for one in hunks))
     lines, is_cut = fitted([section], most - 3)
     head = [page.paint("bold", f"--- {names[0]}"), page.paint("bold", f"+++ {names[1]}")]
-    return lines_text([*head, *lines[:-1], *(page.with_command("To see all of it:", whole) if is_cut else [])])
+    return lines_text(
+        [*head, *lines[:-1], *(page.with_remark(f"  next: {whole}    # shows all of it") if is_cut else [])]
+    )
 
 
 def wish_diff_json(old: Wish, new: Wish) -> str:

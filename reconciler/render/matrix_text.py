@@ -107,7 +107,7 @@ def matrix_text(
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
     lines = [*head, *drawing.lines(part, None), *drawing.marks(part, None), *summary]
     if most is not None and len(lines) > most:
-        hint = [*page.with_command("To see all of it:", whole), ""] if whole else []
+        hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""] if whole else []
         room = most - len(head) - len(drawing.marks(part, _MOST_CONFLICTS)) - len(hint) - len(summary)
         part = drawing.fitting(room)
         lines = [*head, *drawing.lines(part, room), *drawing.marks(part, _MOST_CONFLICTS), *hint, *summary]

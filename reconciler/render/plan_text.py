@@ -58,7 +58,7 @@ def plan_text(
     """
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
     summary = ending_lines(summary_of(plan), waiting, page)
-    hint = [*page.with_command("To see all of it:", whole), ""]
+    hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""]
     room = None if most is None else most - len([*head, *hint, *summary])
     lines, is_cut = fitted(list(_sections(plan, page)), room)
     if is_cut and whole:

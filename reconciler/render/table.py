@@ -9,8 +9,8 @@ from reconciler.render.text import Paint, plain
 
 _GAP: Final = "  "
 _WIDE: Final = ("W", "F")
-_LEAST_BESIDE: Final = 100
-"""On a page of fewer columns no remark stands beside a command."""
+_LABEL: Final = re.compile(r" *(?:[a-z]+: +)?")
+"""What stands before a command, such as ``  next: ``."""
 _LEAST_ROOM: Final = 30
 """The fewest columns that a text is divided for."""
 _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
@@ -73,21 +73,13 @@ class Page(NamedTuple):
         return [f"{margin if number else lead}{piece}" for number, piece in enumerate(painted)]
 
     def with_remark(self, line: str) -> list[str]:
-        """A `line` with a command; on a narrow page, and where both are wider than the page, a remark comes first.
-
-        On a narrow page there is seldom room for both, so that the remarks there stand in one place, above.
-        """
+        """A `line` with a command; where a remark behind it has no room, it stands below, where the command begins."""
         command, _, remark = line.rpartition("    # ")
-        if self.width is None or not command:
+        if self.width is None or not command or columns_of(line) <= self.width:
             return [line]
-        if self.width >= _LEAST_BESIDE and columns_of(line) <= self.width:
-            return [line]
-        return [*self.wrapped("  # ", remark, 0), command]
-
-    def with_command(self, text: str, command: str) -> list[str]:
-        """The `text` that leads to a `command`, and that behind it; where both are wider than the page, below it."""
-        is_wide = self.width is not None and columns_of(text) + 1 + columns_of(command) > self.width
-        return [text, f"  {command}"] if is_wide else [f"{text} {command}"]
+        label = _LABEL.match(command)
+        assert label  # also of a line without one
+        return [command, *self.wrapped(" " * label.end() + "# ", remark, 0)]
 
     def widths(self, lines: Sequence[Sequence[str]], least: Sequence[tuple[int, int]]) -> list[int]:
         """How wide each column of `lines` may be, so that a line fits.

@@ -124,7 +124,7 @@ def test_at_a_terminal_paths_are_printed_as_they_were_typed(
     with at_terminal("apply", *where, background=True) as kim:
         assert kim.ended() == 4
 
-    line = re.split("to (?:do|give) it: ", kim.shown)[1].splitlines()[0]
+    line = re.split("to do it: |  next: ", kim.shown)[1].splitlines()[0].partition("    #")[0]
     added = ["--allow-suspended", "--yes"] if is_refused else ["--yes"]
     assert sorted(shlex.split(line)) == sorted(["reconcile", "apply", *where, *added])
 
@@ -313,7 +313,7 @@ def test_consents_that_are_missing_are_added_to_the_command(command: Command, ye
     ran = without_terminal(["apply", *yes, *on(command)])
 
     assert ran.returncode == 4
-    again = shlex.split(ran.stderr.splitlines()[-1].rpartition("to give it: ")[2])
+    again = shlex.split(ran.stderr.splitlines()[-1].rpartition("  next: ")[2].partition("    #")[0])
     assert {"--allow-empty", "--yes"} <= set(again)
     assert without_terminal(again[1:]).returncode == 0
     assert is_applied(command)

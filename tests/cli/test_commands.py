@@ -84,7 +84,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     return example("three-guests", tmp_path / "it's here", capsys)
 
 
-LEADS = r"(?:next:|to undo it:|to keep it:|to do exactly this:|to see \w+:|Run:|run:|more:) +"
+LEADS = r"(?:next:|to undo it:|to keep it:|to see \w+:|Run:|run:) +"
 COMMAND = re.compile(LEADS + r"(reconcile .*?)(?:    [(#]|$)", re.MULTILINE)
 
 

@@ -479,7 +479,7 @@ def test_the_text_fits_the_page_and_many_guests_are_counted(command: Command, mo
         assert_golden(f"commands/compare-many-{width}.txt", ran.out)
         assert max(map(len, ran.out.splitlines())) <= width
         assert len(ran.out.splitlines()) <= 60
-        assert "To see all of it: reconcile compare -o wide -f site lpar7 lpar8\n" in ran.out
+        assert "  next: reconcile compare -o wide -f site lpar7 lpar8    # shows all of it\n" in ran.out
         assert ran.out.isascii() or "…" in ran.out
 
     monkeypatch.setenv("COLUMNS", "50")

@@ -118,7 +118,7 @@ def test_what_is_saved_is_what_was_shown(fleet: Command, ansible: AnsiblePlayboo
     )
 
     assert ran.code == 0
-    assert ran.err == "saved; to do exactly this: reconcile fleet apply fleet.json -i hosts\n"
+    assert ran.err == "saved: fleet.json\n  next: reconcile fleet apply fleet.json -i hosts    # does exactly this\n"
     file = fleet.directory / "fleet.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     saved = read_fleet_plan(file.read_bytes())
@@ -137,7 +137,7 @@ def test_a_plan_can_be_written_anywhere(fleet: Command, ansible: AnsiblePlaybook
     ran = plan(fleet, "--out", "/dev/null")
     assert (ran.code, ran.err) == (0, "written to /dev/null, from which it cannot be applied\n")
     ran = plan(fleet, "--out=-x.json")
-    assert ran.err == "saved; to do exactly this: reconcile fleet apply ./-x.json\n"
+    assert ran.err == "saved: -x.json\n  next: reconcile fleet apply ./-x.json    # does exactly this\n"
 
 
 def test_labels_choose_hosts(fleet: Command, ansible: AnsiblePlaybook) -> None:

@@ -163,7 +163,7 @@ def test_the_first_apply_is_rolled_back_to_what_there_was_before(command: Comman
         "this would undo generation 1, by root: host pool, guest1, guest2, guest3\n"
         "it would roll back to what there was before generation 1; the manifests stay as they are"
     )
-    line = shown.err.rsplit("to give it: ", 1)[1]
+    line = shown.err.rsplit("  next: ", 1)[1].partition("    #")[0]
     assert command("simulate").out == after
 
     assert run(shlex.split(line)[1:]) == 0
@@ -195,12 +195,13 @@ def test_the_history_has_few_lines_and_says_what_lists_the_rest(command: Command
         command("apply", "--yes", "--id", f"n{number}")
 
     listed = command("history")
-    assert len(listed.out.splitlines()) == 22
+    assert len(listed.out.splitlines()) == 23
     assert re.fullmatch(
-        r"… and 5 earlier generations; to list all: reconcile history -n 0 --simulate .*\n",
-        listed.out.splitlines(keepends=True)[-1],
+        r"… and 5 earlier generations\n  next: reconcile history -n 0 --simulate .* {4}# lists all\n",
+        "".join(listed.out.splitlines(keepends=True)[-2:]),
     )
-    assert [line.split()[0] for line in command("history", "-n", "2").out.splitlines()] == ["GEN", "25", "24", "…"]
+    first_words = [line.split()[0] for line in command("history", "-n", "2").out.splitlines()]
+    assert first_words == ["GEN", "25", "24", "…", "next:"]
     assert len(command("history", "-n", "0").out.splitlines()) == 26
     assert len(json.loads(command("history", "-o", "json").out)["generations"]) == 25
     assert len(json.loads(command("history", "-n", "3", "-o", "json").out)["generations"]) == 3
@@ -234,7 +235,8 @@ def test_the_list_may_be_of_guests_with_a_label(command: Command) -> None:
     assert [one["number"] for one in json.loads(command(*payments, "-o", "json").out)["generations"]] == [1, 2]
     newest = command(*payments, "-n", "1").out.splitlines()
     assert newest[1].split()[0] == "2"
-    assert "… and 1 earlier generation; to list all: reconcile history -n 0 -l tenant=payments " in newest[2]
+    assert newest[2] == "… and 1 earlier generation"
+    assert newest[3].startswith("  next: reconcile history -n 0 -l tenant=payments ")
     assert command("history", "-l", "tenant=nobody").out == "0 of 3 generations changed a guest with -l tenant=nobody\n"
     assert command("history", "show", "1", "-l", "tenant=payments").code == 64
 

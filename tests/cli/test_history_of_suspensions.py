@@ -40,7 +40,9 @@ class Site:
         at = [heading.index(name) for name in ("GEN", "RESULT", "BY", "WHAT")]
         ends = [at[0] + 4, at[2], at[3], None]
         return [
-            [line[start:end].strip() for start, end in zip(at, ends, strict=True)] for line in lines if line[0] != "…"
+            [line[start:end].strip() for start, end in zip(at, ends, strict=True)]
+            for line in lines
+            if line[0] not in "… "
         ]
 
     @property
@@ -109,7 +111,7 @@ def test_generations_are_counted_without_them(site: Site) -> None:
 
     newest = site.run("history", "-n", "1")
     assert [row[:2] for row in site.listed("-n", "1")] == [["-", "resumed"], ["2", "applied"]]
-    assert "… and 1 earlier generation and 3 earlier lines about suspensions; to list all: " in newest.out
+    assert "\n… and 1 earlier generation and 3 earlier lines about suspensions\n  next: " in newest.out
     assert "earlier" not in site.run("history", "-n", "2").out
     site.wait(60)
     back = site.run("rollback", "--yes", "--allow-suspended", user="kim")
@@ -126,7 +128,7 @@ def test_many_are_cut(site: Site) -> None:
 
     assert "reason 24" in cut
     assert "reason 4" not in cut
-    assert "… and 5 earlier lines about suspensions; to list all: reconcile history -n 0" in cut
+    assert "\n… and 5 earlier lines about suspensions\n  next: reconcile history -n 0" in cut
     assert whole.count("suspended") == 25
     assert "earlier" not in whole
 

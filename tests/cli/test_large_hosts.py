@@ -39,7 +39,7 @@ def large(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Large:
 
 def advised(text: str) -> list[str]:
     """The words of the command that `text` says shows all of it, without the program's name."""
-    (line,) = re.findall(r"^To see all of it:\s+(.*)$", text, flags=re.MULTILINE)
+    (line,) = re.findall(r"^  next: (.*?)\s+# shows all of it$", text, flags=re.MULTILINE)
     return shlex.split(line)[1:]
 
 

@@ -190,8 +190,9 @@ def test_a_loop_that_applies_is_named_before_and_after(site: Site, monkeypatch: 
     ran = site.command("rollback", "--yes")
 
     _, first, command, *_, last = ran.err.splitlines()
-    assert first.endswith("the loop follows them again in its next cycle; to prevent that, first:")
-    assert command.startswith("  reconcile suspend ")
+    assert first.endswith("the loop follows them again in its next cycle")
+    assert command.startswith("  next: reconcile suspend ")
+    assert command.endswith("    # first, to prevent that")
     assert "else the loop brings it back in its next cycle" in last
 
 

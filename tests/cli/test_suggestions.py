@@ -371,7 +371,7 @@ def test_what_only_root_can_do_is_advised_with_sudo(command: Command, words: tup
 def test_a_saved_plan_of_any_name_is_applied_by_what_is_printed(command: Command, name: str) -> None:
     """As a shell reads it: no character that people cannot see is in the line."""
     saved = command("--plan", f"--out={name}")
-    line = saved.err.splitlines()[-1].partition("to do exactly this: ")[2]
+    line = saved.err.splitlines()[-1].removeprefix("  next: ").partition("    #")[0]
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
 
     assert line.isascii()

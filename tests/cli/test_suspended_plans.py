@@ -170,8 +170,8 @@ def test_a_refused_apply_says_whom_to_ask_and_how_to_apply_the_others(
 
     ran = command("apply", "--yes")
     lines = ran.err[ran.err.index("ask first: ") :].splitlines()
-    asked = list(takewhile(lambda line: not line.startswith("to give it:"), lines))
-    others = lines[-1].removeprefix("  next: ")
+    asked = list(takewhile(lambda line: not line.startswith("  next: "), lines))
+    others = [line for line in lines if line.startswith("  next: ")][-1].removeprefix("  next: ")
 
     assert ran.code == 4
     assert max(map(len, asked)) <= 80

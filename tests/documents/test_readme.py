@@ -21,7 +21,7 @@ def test_the_sessions_print_what_the_readme_shows(
 ) -> None:
     """Every command of the README, run again in order on fresh copies of the examples, prints the same.
 
-    Where COLUMNS is exported, lines are divided otherwise, and remarks stand above commands.
+    Where COLUMNS is exported, lines are divided otherwise, and remarks stand below commands.
     """
     monkeypatch.setenv("COLUMNS", columns)
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("*.state", "*.state.json"))

@@ -158,7 +158,7 @@ _PLANS: Final[dict[str, Callable[[Page], str]]] = {
 
 def _words_before_steps(text: str) -> list[str]:
     lines = text.splitlines()
-    return [word for line in lines if not line.startswith(("  next: ", "  # ")) for word in line.split()]
+    return [word for line in lines if not re.match(r"  next: | +# ", line) for word in line.split()]
 
 
 @pytest.mark.parametrize("width", [76, 80, 120])
@@ -168,7 +168,7 @@ def test_a_plan_is_no_wider_than_its_page(name: str, width: int) -> None:
     whole, fitted = _PLANS[name](Page()), _PLANS[name](Page(width))
 
     assert max(map(len, fitted.splitlines())) <= width
-    # The remark on a command to run next moves above it.
+    # The remark on a command to run next moves below it.
     assert _words_before_steps(fitted) == _words_before_steps(whole)
     assert sorted(fitted.split()) == sorted(whole.split())
     assert not re.search(r"^ *\(\d", fitted, re.MULTILINE)

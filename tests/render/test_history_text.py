@@ -206,7 +206,7 @@ def test_where_something_is_cut_the_command_that_shows_all_is_named() -> None:
     cut = history_text(GENERATIONS, Page(80), zone=ZONE, flags=["-l", "tenant=x"])
 
     assert "-o wide" not in short
-    assert cut.endswith("\n  # cuts nothing\n  next: reconcile history -o wide -l tenant=x\n")
+    assert cut.endswith("\n  next: reconcile history -o wide -l tenant=x    # cuts nothing\n")
 
 
 def test_every_time_is_local_and_for_programs_it_is_iso() -> None:
@@ -297,7 +297,7 @@ def test_a_generation_is_divided_at_the_width_of_the_page(history: History) -> N
     lines = generation_text(record, Page(80), zone=ZONE).splitlines()
 
     long = [one for one in lines if len(one) > 80]
-    assert all(one.startswith(("@@ ", "To see")) for one in long)
+    assert all(one.startswith(("@@ ", "  next: ")) for one in long)
     assert sum(one.startswith("+") and "0x04 (4)" in one for one in lines) > 2
 
 

@@ -76,23 +76,26 @@ def test_a_sentence_that_ends_in_brackets_is_divided_like_any_other() -> None:
     assert page.wrapped("", numbered, 0) == ["a" * 47, "adapters (5-6, 171)"]
 
 
-@pytest.mark.parametrize(
-    ("width", "is_above"), [(40, True), (80, True), (99, True), (100, False), (120, False), (None, False)]
-)
-def test_where_a_remark_stands_depends_on_the_page_alone(width: int | None, is_above: bool) -> None:
-    """Above its command on a narrow page, beside it on a wide one; nothing changes without a remark."""
+@pytest.mark.parametrize("width", [57, 80, 120, None])
+def test_a_remark_stands_beside_its_command_where_both_have_room(width: int | None) -> None:
+    """And nothing changes without a remark."""
     line = "  next: reconcile plan    # shows what an apply would do"
-    above = ["  # shows what an apply would do", "  next: reconcile plan"]
 
-    assert Page(width).with_remark(line) == (above if is_above else [line])
+    assert Page(width).with_remark(line) == [line]
     assert Page(width).with_remark("  next: reconcile plan") == ["  next: reconcile plan"]
 
 
-def test_a_remark_for_which_a_wide_page_has_no_room_stands_above() -> None:
-    """So that the command can be copied as it is."""
-    command = f"  next: reconcile plan -f {'d' * 80}"
+@pytest.mark.parametrize("label", ["  next: ", "  next:    ", "  fix:  ", "  ", ""])
+def test_a_remark_that_has_no_room_stands_below_its_command(label: str) -> None:
+    """Where the command begins, so that it is clear what it is about; the command can be copied as it is."""
+    command = f"{label}reconcile plan -f {'d' * 80}"
 
     assert Page(120).with_remark(f"{command}    # shows what an apply does") == [
-        "  # shows what an apply does",
         command,
+        f"{' ' * len(label)}# shows what an apply does",
+    ]
+    short = f"{label}reconcile plan    # shows what an apply does, and what it leaves as it is"
+    assert Page(40).with_remark(short) == [
+        f"{label}reconcile plan",
+        *Page(40).wrapped(" " * len(label) + "# ", "shows what an apply does, and what it leaves as it is", 0),
     ]

@@ -284,7 +284,7 @@ def test_where_all_is_claimed_or_the_hosts_that_is_said() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_a_next_command_of_a_status_is_never_wider_for_its_remark(width: int) -> None:
-    """The remark stands above the command, in each place the same, as nowhere there is surely room for both."""
+    """The remark stands below the command where there is no room for both."""
     a = guest("a", config([5], [4]), 1)
     status = status_of(make_plan(desired([a], GIVES_UP), observe(host())))
     here = Here(machine=("--simulate", "a-name-that-is-long-enough.yaml"))
@@ -292,7 +292,8 @@ def test_a_next_command_of_a_status_is_never_wider_for_its_remark(width: int) ->
     lines = status_text(status, Page(width), here=here).splitlines()
 
     assert [line for line in lines if "next: " in line]
-    assert [line for line in lines if "    # " in line] == []
+    assert [line for line in lines if "next: " in line and "    # " in line and len(line) > width] == []
+    assert any(line.startswith("        # ") for line in lines)
 
 
 def test_a_status_for_people_in_full() -> None:
@@ -514,7 +515,9 @@ def test_a_plan_of_any_size_has_sixty_lines_and_counts_the_rest(guests: int, oth
 
     whole = plan_text(made, most=None)
     assert len(text.splitlines()) <= 60
-    assert text == whole or text.endswith(f"To see all of it: reconcile plan -o wide\n\n{whole.splitlines()[-1]}\n")
+    assert text == whole or text.endswith(
+        f"  next: reconcile plan -o wide    # shows all of it\n\n{whole.splitlines()[-1]}\n"
+    )
     for noun, total, shown in (
         ("file", len(made.files), text.count("is written")),
         ("consent", len(made.consents), text.count("its VM runs and loses queues")),
