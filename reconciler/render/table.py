@@ -81,6 +81,11 @@ class Page(NamedTuple):
         assert label  # also of a line without one
         return [command, *self.wrapped(" " * label.end() + "# ", remark, 0)]
 
+    def with_command(self, text: str, command: str) -> list[str]:
+        """The `text` that leads to a `command`, and that behind it; where both are wider than the page, below it."""
+        is_wide = self.width is not None and columns_of(text) + 1 + columns_of(command) > self.width
+        return [text, f"  {command}"] if is_wide else [f"{text} {command}"]
+
     def widths(self, lines: Sequence[Sequence[str]], least: Sequence[tuple[int, int]]) -> list[int]:
         """How wide each column of `lines` may be, so that a line fits.
 
