@@ -105,6 +105,16 @@ def cause_text(cause: Cause, rolled_back: RolledBack | None) -> str:
     return _CAUSES[cause]
 
 
+def reason_text(guest: "GuestPlan", rolled_back: RolledBack | None) -> str:
+    """Why `guest` changes, for people: both, where the manifest and the host have changed; empty where nothing does."""
+    if guest.cause is None:
+        return ""
+    left = guest.guest is None and guest.cause is Cause.MANIFEST
+    text = "no manifest names it any more" if left else cause_text(guest.cause, rolled_back)
+    is_both = guest.drifted and (guest.cause.is_of_manifests or guest.cause is Cause.EARLIER)
+    return f"{text}, and {_CAUSES[Cause.HOST]}" if is_both else text
+
+
 class GuestPlan(NamedTuple):
     """What becomes of one mediated device.
 
@@ -125,6 +135,7 @@ class GuestPlan(NamedTuple):
         opened_by: the process that has the device open, where it is known.
         vm: its VM, where libvirt's files name it.
         rollback_takes: the queues that it would lose for a while if the plan is rolled back, at whichever step.
+        drifted: whether its device was changed on the host since the last apply, whatever else the cause is.
     """
 
     name: str
@@ -143,6 +154,7 @@ class GuestPlan(NamedTuple):
     opened_by: Process | None = None
     vm: VmName | None = None
     rollback_takes: tuple[Matrix, ...] = ()
+    drifted: bool = False
 
     @property
     def changes(self) -> bool:

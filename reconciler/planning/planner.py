@@ -347,7 +347,13 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
         vm=view.vms.get(uuid),
+        drifted=before != after and _is_drifted(before, view.applied.guests.get(uuid), view),
     )
+
+
+def _is_drifted(before: ApConfig | None, last: tuple[str, ApConfig] | None, view: _View) -> bool:
+    # Before 6.0 a device that was applied has only what was there.
+    return last is not None and before != last[1] and not view.gradual
 
 
 def _sees(mdev: ObservedMdev, now: Bindings) -> Matrix:

@@ -29,6 +29,7 @@ from reconciler.planning.plan import (
     RolledBack,
     cause_text,
     effect_text,
+    reason_text,
     rollback_text,
 )
 from reconciler.render.table import Page
@@ -272,8 +273,7 @@ def guest_change(guest: GuestPlan, plan: Plan) -> Change:
 
 def guest_heading(guest: GuestPlan, rolled_back: RolledBack | None = None) -> str:
     """A guest with its device, its VM and the reason why it changes; `rolled_back` is that of its plan."""
-    left = guest.guest is None and guest.cause is Cause.MANIFEST
-    why = "no manifest names it any more" if left else cause_text(guest.cause, rolled_back) if guest.cause else ""
+    why = reason_text(guest, rolled_back)
     cause = f" ({why})" if why else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"

@@ -86,7 +86,7 @@ def _summary(plan: Plan) -> Summary:
 def _lead(plan: Plan) -> str:
     """How much of what differs is drift: what another program has changed since the last apply."""
     causes = plan.causes
-    if Cause.HOST in causes:
+    if Cause.HOST in causes or any(one.drifted for one in plan.guests if one.changes):
         return "Drift, and more:" if causes - {Cause.HOST} else "Drift:"
     return "No drift, but a rollback:" if causes == {Cause.UNDONE} else "No drift, but"
 

@@ -13,7 +13,7 @@ from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import FileChange, Holdings
 from reconciler.planning.grid import CellState, grid_of
-from reconciler.planning.plan import Consent, Plan
+from reconciler.planning.plan import Consent, Plan, RollsBack, reason_text, rolling_back
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
@@ -60,7 +60,9 @@ def busy_plan() -> Plan:
         guest("never", ONE, 6, activation=Activation.INACTIVE),
     ]
     return make_plan(
-        desired(guests, GivenUp(NO_IDS, IdSet([4, 0x47, 0x48]))), observe(on), applied(m2=ONE, m3=config([7], [4]))
+        desired(guests, GivenUp(NO_IDS, IdSet([4, 0x47, 0x48]))),
+        observe(on),
+        applied(m2=config([5], [0x47]), m3=config([7], [4])),
     )
 
 
@@ -232,6 +234,27 @@ def test_drift_is_what_another_program_has_changed() -> None:
     assert said(same, kept, m2=six) == "Drift: 1 guest differs from the manifests."
     assert said(same, other, m1=ONE, m2=six) == "No drift, but 1 guest differs from the manifests."
     assert said(same, other, m2=six) == "Drift, and more: 2 guests differ from the manifests."
+
+
+def test_where_manifest_and_host_have_changed_both_are_the_reason() -> None:
+    """Also of a device that is gone, of one that no manifest names any more, and where another generation is wanted."""
+    six = config([6], [0x47])
+
+    def reasons(*guests: DesiredGuest, **held: ApConfig) -> list[str]:
+        on = host("6.12", FREE, **held)
+        made = make_plan(desired(guests, GIVES_UP), observe(on), applied(m1=ONE, m2=six))
+        back = rolling_back(made, RollsBack(3, 0))
+        assert drift_text(made).rpartition("\n\n")[2].startswith("Drift, and more:")
+        return [reason_text(one, None) for plan in (made, back) for one in plan.guests if one.changes]
+
+    changed = guest("a", config([5], [4, 0x47]), 1)
+    kept = guest("b", six, 2)
+    both = ["the manifest changed, and changed on the host since", "rolled back, and changed on the host since"]
+    gone = ["no manifest names it any more, and changed on the host since", both[1]]
+
+    assert reasons(changed, kept, m1=config([6], [4]), m2=six) == both
+    assert reasons(changed, kept, m2=six) == both
+    assert reasons(kept, m1=config([6], [4]), m2=six) == gone
 
 
 def test_without_drift_that_is_told() -> None:
