@@ -164,3 +164,29 @@ def test_an_environment_that_was_copied_is_made_anew(run: Run, tmp_path: Path) -
 
     assert (tmp_path / "made").exists()
     assert ran.returncode in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("dmeo", "demo"), ("test", "tests"), ("relase", "release"), ("xyzzyq", ""), ("-x", ""), ("a b", "")],
+)
+def test_a_command_that_there_is_not_is_named(word: str, meant: str) -> None:
+    """With the one that was probably meant, and nothing is prepared."""
+    ran = subprocess.run([ROOT / "run", word], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (64, "")
+    guess = f"; did you mean {meant}?" if meant else ""
+    assert ran.stderr == f"run: there is no command {word}{guess}\n  next: ./run help    # lists the commands\n"
+
+
+def test_the_help_fits_and_has_every_command() -> None:
+    """In a terminal of 80 columns; each of them is also one that is meant by a slip."""
+    shown = subprocess.run([ROOT / "run", "help"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert max(map(len, shown)) < 80
+    named = {line.split()[0] for line in shown if line.startswith("  ") and not line.startswith("   ")}
+    text = (ROOT / "run").read_text(encoding="utf-8")
+    (known,) = (
+        line.partition("'")[2].rstrip("'").split() for line in text.splitlines() if line.startswith("commands=")
+    )
+    assert named == {*known} - {"help"}
