@@ -9,6 +9,7 @@ machines are never compared: a host says how many seconds are left, and in which
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -40,6 +41,10 @@ class NotBlocked(StateError):
     """An id could not be blocked, since that cannot be recorded; the text says why."""
 
 
+class LostIds(StateError):
+    """Whether an id was used is not known, since the record that would say so was moved away; the text says which."""
+
+
 class ApplyState(StrEnum):
     """How the apply with an id stands."""
 
@@ -53,7 +58,7 @@ class ApplyState(StrEnum):
     REBOOTED = "rebooted"  # the host was booted before it was confirmed
     ROLLED_BACK = "rolled back"  # it failed
     DEGRADED = "degraded"  # and not everything could be rolled back
-    FORGOTTEN = "forgotten"  # its generation is too old to be kept
+    FORGOTTEN = "forgotten"  # its generation is not kept any more
 
 
 STANDS: Final = (ApplyState.PENDING, ApplyState.CONFIRMED, ApplyState.NOTHING)
@@ -121,7 +126,7 @@ class Standing(NamedTuple):
             case ApplyState.CONFIRMED:
                 return "was applied, and waits for nothing"
             case ApplyState.FORGOTTEN:
-                return "is too old: how it ended is not kept any more"
+                return "is not in the history any more, so that it is not known how it ended"
             case ApplyState.UNKNOWN:
                 return "is not known: no apply with it has begun"
 
@@ -234,10 +239,13 @@ class ApplyIds:
 
         Raises:
             BadRecord: its record is not as we write it.
+            LostIds: it was not, and was moved away, and no generation that is kept has the id.
         """
         known = self._read(apply_id)
-        number = known.generations.get(apply_id, 0)
-        return FoundId(number if number and self._has_begun(number, apply_id) else 0, apply_id in known.cancelled)
+        number, is_cancelled = known.generations.get(apply_id, 0), apply_id in known.cancelled
+        if not number and not is_cancelled and (lost := self._moved_away(apply_id)):
+            return FoundId(self._kept_with(apply_id, lost), is_cancelled=False)
+        return FoundId(number if number and self._has_begun(number, apply_id) else 0, is_cancelled)
 
     def claim(self, apply_id: str, number: int) -> None:
         """Record that generation `number`, which is about to begin, has this id; on disk when it returns.
@@ -286,10 +294,30 @@ class ApplyIds:
     def _read(self, apply_id: str) -> _Ids:
         return read_record(self._state, _file_of(apply_id), _Ids) or _Ids({}, frozenset())
 
+    def _moved_away(self, apply_id: str) -> str:
+        """The path of the record that was damaged and moved away by the command that we print; empty where none was."""
+        file = _file_of(apply_id)
+        try:
+            is_moved = any(name.startswith(f"{file}.") for name in self._state.names())
+        except FileNotFoundError:
+            return ""
+        return str(self._state.path / file) if is_moved else ""
+
+    def _kept_with(self, apply_id: str, lost: str) -> int:
+        """The number of the generation that is kept and has this id; raises LostIds where none has."""
+        for number in reversed(self._history.numbers()):
+            with suppress(BadRecord):
+                if self._history.get(number).origin.id == apply_id:
+                    return number
+        raise LostIds(
+            f"nothing was done: whether the id {apply_id} was used is not known, since {lost} was damaged and moved "
+            "away; use another id"
+        )
+
     def _has_begun(self, number: int, apply_id: str) -> bool:
-        kept = self._history.numbers()
-        if number not in kept:
-            return bool(kept) and number < kept[0]  # too old to be kept, or never begun
+        if number not in self._history.numbers():
+            # Its record is not kept any more or was moved away; or it never began, and its number is still free.
+            return number < self._history.next_number()
         try:
             return self._history.get(number).origin.id == apply_id
         except BadRecord:

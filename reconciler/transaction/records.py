@@ -70,7 +70,9 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "watch.json": "the loop writes it again when it looks next",
 }
 
-_WITHOUT_BELOW: Final[Mapping[str, str]] = {"ids": "ids of applies that were used or cancelled can then be used again"}
+_WITHOUT_BELOW: Final[Mapping[str, str]] = {
+    "ids": "an id of which nothing else says whether it was used is then refused"
+}
 
 
 def _remedy(file: PurePath) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.hosts import opening
+from reconciler.transaction import history
 from testing.clocks import NoTimer
 from testing.commands import Command, change, example, parsed
 
@@ -273,3 +274,68 @@ def test_digits_alone_are_a_generation(command: Command, apply_id: str) -> None:
     assert command("apply", "--yes", "--id", apply_id).code == 64
     assert command("apply", "--yes", "--id", f"{apply_id}-").code == 0
     assert stands(command, f"{apply_id}-")["generation"] == 1
+
+
+def three_applies(command: Command) -> Path:
+    """Three changes, each with an id of its own; the state directory."""
+    for apply_id, old, new in (
+        ("one", "[5, 6]", "[5, 6]"), ("two", "adapters: [5, 6]", "adapters: [6]"), ("three", "[4, 0xab]", "[4]"),
+    ):  # fmt: skip
+        change(command, old, new)
+        assert command("apply", "--yes", "--id", apply_id).code == 0
+    return Path(f"{command.simulated_host}.state")
+
+
+@pytest.mark.parametrize("apply_id", ["one", "two", "three"])
+@pytest.mark.parametrize("what", ["record", "both", "ids"])
+def test_an_id_stays_used_when_a_damaged_record_is_moved_away(command: Command, apply_id: str, what: str) -> None:
+    """By the command that is printed: the record of any generation, also with its outcome, or that of the ids."""
+    state = three_applies(command)
+    number = ("one", "two", "three").index(apply_id) + 1
+    (ids,) = (one for one in (state / "ids").iterdir() if f'"{apply_id}"' in one.read_text())
+    record = state / f"generations/{number:06}.json"
+    files = {"record": [record], "both": [record, record.with_suffix(".outcome.json")], "ids": [ids]}[what]
+    files[0].write_bytes(b"{")
+    ran = command("apply", "--yes", "--id", apply_id)
+    assert ran.code == 1
+    assert f"mv {files[0]} {files[0]}.damaged" in ran.err
+    for file in files:
+        file.rename(f"{file}.damaged")
+    change(command, "[6]", "[5]")
+
+    stood = command("history", "state", apply_id, "-o", "json")
+    applied = command("apply", "--yes", "--id", apply_id)
+
+    assert "unknown" not in stood.out + stood.err
+    assert (applied.code, "Applied" in applied.out) == (4, False), applied.err
+    if what != "ids":
+        assert json.loads(stood.out)["state"] == "forgotten"
+    assert command("apply", "--yes", "--id", "four").code == 0
+    assert stands(command, "four")["generation"] == 4
+
+
+def test_whether_an_id_was_used_is_not_guessed(command: Command) -> None:
+    """Where what was moved away is all that could say so, the id is refused, with what to do."""
+    state = three_applies(command)
+    (ids,) = (one for one in (state / "ids").iterdir() if '"two"' in one.read_text())
+    for file in (ids, state / "generations/000002.json"):
+        file.rename(f"{file}.damaged")
+    change(command, "[6]", "[5]")
+
+    for words in (("apply", "--yes", "--id", "two"), ("history", "state", "two")):
+        ran = command(*words)
+        assert ran.code == 1
+        assert f"whether the id two was used is not known, since {ids} was damaged" in ran.err
+        assert "use another id" in ran.err
+
+
+def test_an_id_is_used_although_its_generation_is_not_kept(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partial applies push each other out of the history, and not the older one of the whole host."""
+    monkeypatch.setattr(history, "RETAINED", 1)
+    assert command("apply", "--yes", "--id", "whole").code == 0
+    for apply_id, old, new in (("first", "[5, 6]", "[6]"), ("second", "[6]", "[5]")):
+        change(command, old, new)
+        assert command("apply", "--yes", "--id", apply_id, "--target", "guest1").code == 0
+
+    assert stands(command, "first")["state"] == "forgotten"
+    assert command("apply", "--yes", "--id", "first", "--target", "guest1").code == 4
