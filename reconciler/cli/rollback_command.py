@@ -78,6 +78,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     scope: Scope = WHOLE
     if number is not None:
         history.desired(number)  # one that is not there is reported before anything else
+        _say_what_did_not_stand(history, number)
         source: WantedSource = OfGeneration(number)
         where, end = f"generation {number}", number + 1
     else:
@@ -111,6 +112,17 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
             say(f"  next: {host.line(ROLLBACK)}    # undoes generation {number}")
         show_still_wanted(host, before=end)
     return code
+
+
+def _say_what_did_not_stand(history: History, number: int) -> None:
+    """Say that the host was not left as generation `number` wanted it, where that is so, and what it was left as."""
+    meant = history.look(number)
+    if meant.is_target:
+        return
+    why = f" ({meant.remark})" if meant.remark else _because(meant)
+    note(f"generation {number} did not stand: it ended as {meant.result}{why}")
+    with suppress(NoSuchGeneration):
+        say(f"  next: to roll back to what stood before it: {again(number=history.newest_target(before=number))}")
 
 
 def _say_who_follows(host: HostOptions, beginning: str) -> None:
@@ -186,7 +198,8 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
         return  # the commit was reverted already, and an apply that had nothing to do is not in the history
     end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
     newest, base = later[0].origin, present.origin.commit.removesuffix("+") if present else ""
-    undone = [one for one in {one.origin.commit: one.origin for one in later}.values() if one.commit not in ("", base)]
+    of_commits = {one.origin.commit.removesuffix("+"): one.origin for one in later[::-1]}
+    undone = [of_commits[one] for one in list(of_commits)[::-1] if one not in ("", base)]
     if not newest.commit or newest.commit.endswith("+") or not undone:
         changes = ", by changes that were not committed" if newest.commit else ""
         # Manifests that cannot be read from here are named by no place.
@@ -205,8 +218,10 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
         )
         say(f"  next: {host.line(PLAN)}    # shows what would come back")
         return
-    since = f" since generation {present.number}" if present else ""
-    others = f", and {len(undone) - 1} more that were applied{since}" if len(undone) > 1 else ""
+    others = ""
+    if len(undone) > 1:
+        since = f"all others since generation {present.number}" if present else "those of the applies before it"
+        others = f", and {since}"
     note(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}", lead="")
     say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
 
@@ -256,4 +271,4 @@ def _revert(undone: Sequence[Origin], base: str) -> str:
     if base and (len(undone) > 1 or (newest.parents and base not in newest.parents)):
         span = f"{base[:_SHORT]}..{newest.commit[:_SHORT]}"
         return shell_line(("git", "revert", "--no-edit", "-m", "1", "--first-parent", span))
-    return shell_line(("git", "revert", *side, *(one.commit.removesuffix("+")[:_SHORT] for one in undone)))
+    return shell_line(("git", "revert", "--no-edit", *side, *(one.commit.removesuffix("+")[:_SHORT] for one in undone)))

@@ -290,6 +290,24 @@ def test_a_rollback_to_the_newest_generation_says_how_that_one_is_undone(command
     assert f"  next: reconcile rollback --simulate {command.simulated_host}    # undoes generation 2\n" in ran.err
 
 
+def test_a_rollback_to_what_did_not_stand_says_so_and_what_did(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generation that was cancelled is no state of the host, although its number is the one before."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    change(command, "adapters: [6]", "adapters: [5]")
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
+    assert command("cancel").code == 0
+
+    ran = command("rollback", "3", "--yes", "--allow-disruption")
+
+    assert ran.code == 0
+    assert "generation 3 did not stand: it ended as rolled back (it was cancelled" in " ".join(ran.err.split())
+    (line,) = [one for one in ran.err.splitlines() if "to roll back to what stood before it: " in one]
+    assert run(shlex.split(line.partition("before it: ")[2])[1:]) == 0
+    assert "did not stand" not in command("rollback", "1", "--yes").err
+
+
 def test_a_plan_after_a_rollback_says_so(command: Command) -> None:
     """Whether to a generation or to before the first; not after the manifests were applied again."""
     said = "rolled the host back to generation 1, and the manifests say otherwise"

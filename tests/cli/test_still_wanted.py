@@ -59,8 +59,8 @@ class Site:
     def runs(self, line: str) -> None:
         """Run the command `line` in the repository, as a person would."""
         words = shlex.split(line, comments=True)
-        assert words[:2] == ["git", "revert"]
-        self.repository.git("revert", "--no-edit", *words[2:])
+        assert words[:3] == ["git", "revert", "--no-edit"]
+        self.repository.git(*words[1:])
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_the_commit_to_revert_is_named_and_reverting_it_leaves_nothing_to_do(
     assert site.host() == before
     assert f"commit {commit[:12]} (Take a card away, by Kim)" in ran.err
     (line,) = steps(ran)
-    assert line.startswith(f"git revert {commit[:12]} ")
+    assert line.startswith(f"git revert --no-edit {commit[:12]} ")
     assert "the next apply brings it back" in line
     site.runs(line)
     assert "Nothing to do" in site.command("plan").out
@@ -111,9 +111,23 @@ def test_every_commit_since_is_reverted(site: Site) -> None:
 
     ran = site.command("rollback", "1", "--yes")
 
-    assert "(The last one, by Kim), and 2 more that were applied since generation 1" in ran.err
+    assert "(The last one, by Kim), and all others since generation 1" in " ".join(ran.err.split())
     site.runs(steps(ran)[0])
     assert "Nothing to do" in site.command("plan").out
+
+
+def test_what_was_never_committed_is_no_commit_to_revert(site: Site) -> None:
+    """A change was tried, cancelled and committed then: one commit is all there is."""
+    site.edit("[6]")
+    site.apply("--confirm-within", "5m")
+    assert site.command("cancel").code == 0
+    commit = site.commit("[6]")
+    site.apply()
+
+    ran = site.command("rollback", "--yes")
+
+    assert "others" not in ran.err
+    assert steps(ran)[0].startswith(f"git revert --no-edit {commit[:12]} ")
 
 
 def test_a_merge_is_reverted_as_one(site: Site) -> None:
@@ -163,7 +177,7 @@ def test_a_rollback_of_what_waits_to_be_confirmed_says_it_too(site: Site) -> Non
     commit = site.commit("[6]")
     for words in (("rollback", "--yes"), ("cancel",)):
         site.apply("--confirm-within", "5m")
-        assert steps(site.command(*words))[0].startswith(f"git revert {commit[:12]} ")
+        assert steps(site.command(*words))[0].startswith(f"git revert --no-edit {commit[:12]} ")
 
 
 def test_a_rollback_to_what_the_manifests_say_has_nothing_to_add(site: Site) -> None:
@@ -175,7 +189,7 @@ def test_a_rollback_to_what_the_manifests_say_has_nothing_to_add(site: Site) -> 
     forth = site.command("rollback", "2", "--yes")
     assert forth.code == 0
     assert "otherwise" not in forth.err
-    assert steps(site.command("rollback", "3", "--yes"))[0].startswith(f"git revert {commit[:12]} ")
+    assert steps(site.command("rollback", "3", "--yes"))[0].startswith(f"git revert --no-edit {commit[:12]} ")
     site.repository.git("revert", "--no-edit", commit)
     site.apply()
     assert "otherwise" not in site.command("rollback", "1", "--yes").err
