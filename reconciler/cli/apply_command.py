@@ -28,7 +28,7 @@ from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
-from reconciler.cli.open_host import opened, origin_of, state_of, wanted_source, with_words
+from reconciler.cli.open_host import opened, origin_of, refuse_unchosen_host, state_of, wanted_source, with_words
 from reconciler.cli.options import (
     ApplyId,
     Duration,
@@ -112,6 +112,7 @@ def apply_command(
     terms, planned_for = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout), host
     if planfile is None:
         source, whole = wanted_source(host), host.line(with_target_flags(PLAN_WIDE, targets))
+        refuse_unchosen_host(host, source)
         scope: Scope = targets or WHOLE
     else:
         if targets:

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import click
 
-from reconciler import InvalidManifests, Nearest, NothingWanted
+from reconciler import InvalidManifests, Nearest, NothingWanted, Wanted
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, require_host, wanted_source
+from reconciler.cli.open_host import is_unchosen, opened, require_host, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined, identified
 from reconciler.doctor.finding import Finding, findings_json, findings_text
-from reconciler.doctor.host import identity_line
+from reconciler.doctor.host import identity_line, other_manifests
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.errors import InputError, StateError
-from reconciler.model.machines import HostPlace
 from reconciler.model.problems import Severity
 from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
@@ -48,34 +47,38 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
 
 def findings_on(machine: OpenHost, host: HostOptions) -> list[Finding]:
     """Everything that is wrong with `machine`, which the options `host` name; errors first."""
-    return examined(
+    wanted = _wanted(machine, host)
+    found = examined(
         machine,
         _root(host),
         _of_the_loop(machine.state),
-        _places(machine, host),
+        wanted.desired.places if wanted else (),
         is_simulated=host.simulate is not None,
     )
+    if wanted and is_unchosen(host, wanted, machine.name):
+        found.append(other_manifests(machine.name, wanted.desired.host.name))
+    return found
 
 
-def _places(machine: OpenHost, host: HostOptions) -> tuple[HostPlace, ...]:
-    """The LPARs that the host may run in: by the manifests, if they were named or are here, else by our records.
+def _wanted(machine: OpenHost, host: HostOptions) -> Wanted | None:
+    """What is wanted of the host: by the manifests, if they were named or are here, else by our records.
 
     Raises:
         InvalidManifests: the Host that was named is none of the manifests here.
         click.UsageError: nothing is known of it here.
     """
     if host.paths:
-        return wanted_source(host).read(machine).desired.places
+        return wanted_source(host).read(machine)
     try:
-        return Nearest(".", host.host).read(machine).desired.places
+        return Nearest(".", host.host).read(machine)
     except InvalidManifests:
         raise
     except NothingWanted as error:
         if not error.is_invalid_here:  # with its manifests in order, it might be the one that they describe
             require_host(host)
-        return ()
+        return None
     except (InputError, StateError, OSError):  # nothing says it, or what is wrong is one of the findings
-        return ()
+        return None
 
 
 def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:

@@ -11,7 +11,7 @@ from reconciler import InvalidManifests, NoSuchGuest, plan
 from reconciler.cli.apply_progress import readable, say_as_root, show_readable, waiting_for, waiting_of
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
+from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_unchosen_host, wanted_source
 from reconciler.cli.options import (
     HostOptions,
     fleet_option,
@@ -136,8 +136,7 @@ def _planned(
     with opened(host) as machine:
         denied = show_readable(host, but_waiting=but_waiting)
         wanted = source.read(machine)
-        if host.simulate is not None and host.host is None and not host.recorded:
-            say_other_host(wanted, machine.name, "the simulated host")
+        say_unchosen_host(host, wanted, machine.name)
         return plan(wanted, readable(host, machine, denied), scope, consents=consents)
 
 
@@ -243,6 +242,7 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     with opened(host) as machine:
         denied = show_readable(host, but_waiting=says_waiting)
         wanted = wanted_source(host, with_commit=False).read(machine)
+        say_unchosen_host(host, wanted, machine.name)
         made = plan(wanted, readable(host, machine, denied), Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))

@@ -223,6 +223,38 @@ def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:
         say(*(f"  next: {line}" for line in for_one_host(name, wanted.host_named(machine_name))))
 
 
+def is_unchosen(options: HostOptions, wanted: "Wanted", machine_name: str) -> bool:
+    """Whether the simulated host is compared with manifests of a Host of another name that ``--host`` did not choose.
+
+    On a real host the only Host is meant, whatever the machine is called.
+    """
+    is_asked = options.simulate is not None and options.host is None
+    return is_asked and wanted.site is not None and not wanted.is_named(machine_name)
+
+
+def say_unchosen_host(options: HostOptions, wanted: "Wanted", machine_name: str) -> None:
+    """Warn where the simulated host is compared with the manifests of another one; see `is_unchosen`."""
+    if is_unchosen(options, wanted, machine_name):
+        say_other_host(wanted, machine_name, "the simulated host")
+
+
+def refuse_unchosen_host(options: HostOptions, source: "WantedSource") -> None:
+    """Return if what `source` has is of the simulated host: before an apply, which says itself what else is wrong.
+
+    Raises:
+        InvalidManifests: it is of another host, and it was not chosen with ``--host``.
+    """
+    if options.simulate is None or options.host is not None:
+        return
+    with opened(options) as machine:
+        try:
+            wanted = source.read(machine)
+        except (ReconcileError, OSError):
+            return
+        if is_unchosen(options, wanted, machine.name):
+            wanted.require_named(machine.name, "the simulated host is")
+
+
 def by_record(options: HostOptions, file: str, *, but_waiting: bool = False) -> "tuple[RecordedHost, Wanted]":
     """The host that `file` records, and what the manifests want of it; says when it was recorded, and what was left.
 

@@ -18,6 +18,7 @@ from reconciler.cli.open_host import (
     opened,
     refuse_to_replace,
     require_host,
+    say_unchosen_host,
     state_of,
     wanted_source,
 )
@@ -296,7 +297,9 @@ def _planned(asked: _Asked, observed: str | None) -> "tuple[Exit, Report]":
         read_from = asked.read_from
         with opened(host) as machine:
             denied = show_readable(host)
-            made = plan(wanted_source(host).read(machine), readable(host, machine, denied))
+            wanted = wanted_source(host).read(machine)
+            say_unchosen_host(host, wanted, machine.name)
+            made = plan(wanted, readable(host, machine, denied))
     else:
         made, _, read_from = _by_record(asked, observed)
     show_problems(made.problems)

@@ -14,7 +14,7 @@ from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
 from reconciler.cli.asked import cards_asked_for, chosen, queues_asked_for, refuse_paths
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, state_of, wanted_source
+from reconciler.cli.open_host import opened, say_unchosen_host, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command, completes
@@ -141,6 +141,7 @@ class Seen:
         reported = self._reported()
         if host.paths or host.recorded:
             wanted = wanted_source(host, with_commit=False).read(machine)
+            say_unchosen_host(host, wanted, machine.name)
             return self._noted(status(wanted, machine, reported), machine)
         try:
             wanted = Nearest(os.curdir, host.host).read(machine)
@@ -148,6 +149,7 @@ class Seen:
             found = self._host_only(machine, error.reasons, reported)
             compared = found.compared._replace(is_invalid_here=error.is_invalid_here)
             return self._noted(found._replace(compared=compared), machine)
+        say_unchosen_host(host, wanted, machine.name)
         return self._noted(status(wanted, machine, reported), machine)
 
     def _look(self) -> None:

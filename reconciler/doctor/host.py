@@ -28,6 +28,16 @@ def identity_line(identity: MachineIdentity | None, unidentified: str) -> str:
     return "" if unidentified == NO_SYSINFO else f"Which machine and LPAR this is, is not known: {unidentified}."
 
 
+def other_manifests(machine_name: str, host: str) -> Finding:
+    """That a simulated host called `machine_name` is compared with the manifests of the `host` of another name."""
+    return warning(
+        "other-manifests",
+        f"the simulated host is host {machine_name}, and the manifests are those of host {host}",
+        "what is compared with them may say nothing of this host, and an apply refuses",
+        f"name the manifests of {machine_name} with -f; if only its name differs, add: --host {host}",
+    )
+
+
 def location_findings(location: Location | None) -> list[Finding]:
     """What is wrong with where a host runs, by its manifests."""
     match location:

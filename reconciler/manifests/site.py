@@ -105,10 +105,11 @@ def names_of_host(machine_name: str) -> tuple[str, str]:
     return name, name.partition(".")[0]
 
 
-def other_host(host: DesiredHost, machine_name: str) -> Problem:
-    """That the only `host` is not the one that was recorded, whose machine is called `machine_name`."""
-    message = f"the record is of host {machine_name!r}, and the manifests describe only host {host.name!r}"
-    advice = f"Take the record of {host.name}. If only the machine's name differs, add: --host {host.name}"
+def other_host(host: DesiredHost, machine_name: str, what: str = "the record is of") -> Problem:
+    """That the only `host` is not `what` was named by an option, whose machine is called `machine_name`."""
+    message = f"{what} host {machine_name!r}, and the manifests describe only host {host.name!r}"
+    other = f"Take the record of {host.name}" if "record" in what else f"Name the manifests of {machine_name} with -f"
+    advice = f"{other}. If only the machine's name differs, add: --host {host.name}"
     return error("other-host", message, (Place(host.position, field=("metadata", "name")),), advice)
 
 

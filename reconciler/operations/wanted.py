@@ -82,14 +82,16 @@ class Wanted(NamedTuple):
         names = {one.name for one in self.site.hosts} if self.site else set()
         return next((name for name in names_of_host(machine_name) if name in names), "")
 
-    def require_named(self, machine_name: str) -> None:
+    def require_named(self, machine_name: str, what: str = "the record is of") -> None:
         """Return if the Host is called like the machine: on a host itself the only Host is meant, elsewhere it may not.
+
+        The sentence of the error begins with `what`, before the word host.
 
         Raises:
             InvalidManifests: it is another host.
         """
         if self.site and not self.is_named(machine_name):
-            raise InvalidManifests(placed([other_host(self.desired.host, machine_name)], self.site.sources))
+            raise InvalidManifests(placed([other_host(self.desired.host, machine_name, what)], self.site.sources))
 
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""

@@ -40,3 +40,16 @@ def test_it_compares_the_lpar_with_what_was_applied(
         assert {one for one in ("wrong-machine", "lpar-lacks", "lpar-has-more") if f"[{one}]" in ran.out} == ids
         assert (ran.code == 2) == ("wrong-machine" in ids)
     assert not [one for one in command.bare(*words, "-f", str(command.directory)).out.split() if "lpar" in one]
+
+
+def test_a_simulated_host_of_another_name_is_found_unless_its_host_was_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever else the manifests say of it."""
+    command = example("three-guests", tmp_path, capsys)
+    assert "other-manifests" not in command("doctor").out
+    host = command.simulated_host
+    host.write_text(host.read_text(encoding="utf-8").replace("name: lpar7", "name: lpar9"), encoding="utf-8")
+
+    assert "other-manifests" in command("doctor").out
+    assert "other-manifests" not in command("doctor", "--host", "lpar7").out
