@@ -268,7 +268,7 @@ class _Drawing:
         if not holders:
             return []
         page = self._across - len("  ")
-        entries = [self._page.cut(f"{self._letters[one.uuid]} {one.name}", page) for one in holders]
+        entries = [self._entry(one, page) for one in holders]
         width = max(map(len, entries)) + _GAP
         across = max(1, (page + _GAP) // width)
         shown = len(entries) if room is None else max(1, room - 2) * across
@@ -289,6 +289,11 @@ class _Drawing:
         which = f"from {left[0]} to {left[-1]}" if left[1:] else left[0]
         more = f"and {counted(len(left), 'more holder')}, {which}"
         return _divided(f"  {self._page.ellipsis} ", more, self._page)
+
+    def _entry(self, holder: Holder, width: int) -> str:
+        """The letter and the name of `holder`, in at most `width` columns."""
+        lead = f"{self._letters[holder.uuid]} "
+        return self._page.cut(lead + self._page.cut(holder.name, max(0, width - len(lead))), width)
 
     def _cells(self, part: _Part) -> Iterator[Cell]:
         """A cell for each row and column of `part`, where there is one."""

@@ -16,6 +16,12 @@ _LEAST_ROOM: Final = 30
 _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
 """Where a text may be divided: not before a number in brackets."""
 
+_NAME: Final = re.compile(r"[\w.:-]+", re.ASCII)
+"""A name or a uuid: names that a pattern has made, as of a cluster's nodes, often differ at their ends only."""
+
+_LEAST_OF_NAME: Final = 6
+"""The fewest columns, besides the ellipsis, that show both ends of a name."""
+
 _BRACKETS: Final = r"\([^()]{0,30}\)"
 """A few words in brackets, which are not divided either."""
 
@@ -44,12 +50,17 @@ class Page(NamedTuple):
     ellipsis: str = "…"
 
     def cut(self, text: str, width: int | None = None) -> str:
-        """`text` as it is shown, in at most `width` columns; left out, those of the page. No colour is in it."""
+        """`text` as it is shown, in at most `width` columns; left out, those of the page. No colour is in it.
+
+        A name is cut in its middle, anything else at its end.
+        """
         most = self.width if width is None else width
         shown = self.shown(text)
         if most is None or columns_of(shown) <= most:
             return shown
         room = most - len(self.ellipsis)
+        if room >= _LEAST_OF_NAME and _NAME.fullmatch(shown):
+            return shown[: (room + 1) // 2] + self.ellipsis + shown[-(room // 2) :]
         return _first_columns(shown, room) + self.ellipsis if room > 0 else _first_columns(shown, most)
 
     def wrapped(self, lead: str, text: str, hang: int = 2, style: str = "") -> list[str]:

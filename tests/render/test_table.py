@@ -28,8 +28,21 @@ def test_where_there_is_room_nothing_is_cut() -> None:
 def test_the_columns_that_may_be_cut_are_cut_in_their_order() -> None:
     """The reason first, then the name; each keeps its least width."""
     assert table_lines(HEADING, ROWS, Page(50), LEAST)[2] == "a-guest-with-a-long-name  pending  adapter 0x05 (…"
-    assert table_lines(HEADING, ROWS, Page(30), LEAST)[2] == "a-guest-with…  pending  adapt…"
-    assert table_lines(HEADING, ROWS, Page(30, ellipsis="..."), LEAST)[2] == "a-guest-wi...  pending  ada..."
+    assert table_lines(HEADING, ROWS, Page(30), LEAST)[2] == "a-gues…g-name  pending  adapt…"
+    assert table_lines(HEADING, ROWS, Page(30, ellipsis="..."), LEAST)[2] == "a-gue...-name  pending  ada..."
+
+
+def test_names_that_differ_only_at_their_ends_can_be_told_apart() -> None:
+    """A name, a uuid and a host name are cut in the middle, also with an ellipsis of another width."""
+    names = [f"production-payments-gateway-eu-central-1-blue-{one:02}" for one in range(8)]
+
+    cut = [Page().cut(one, 24) for one in names]
+    assert cut[0] == "production-p…l-1-blue-00"
+    assert len(set(cut)) == len(names)
+    assert Page(ellipsis="...").cut(names[3], 24) == "production-...-1-blue-03"
+    assert Page().cut("6b1c6f0e-0000-4000-8000-000000000001", 12) == "6b1c6f…00001"
+    assert Page().cut("05.0004, 05.0005, 05.0006, 05.0007", 12) == "05.0004, 05…"
+    assert Page().cut("db1-and-more", 4) == "db1…"
 
 
 def test_colours_take_no_room() -> None:
