@@ -11,6 +11,7 @@ import click
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.given_files import given_in, of_another_kind
 from reconciler.cli.options import HostOptions
+from reconciler.cli.output import say
 from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import STATUS
@@ -226,6 +227,55 @@ def cards_asked_for(found: Status, words: tuple[str, ...]) -> tuple[CardStatus, 
 def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus, ...]:
     """Who has each of the queues among `words`, which `chosen` takes."""
     return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
+
+
+NOT_FREE: Final = (
+    "--free lists the queues that no guest has: of the host, or of the cards, queues and domains named; leave out "
+    "guests and labels"
+)
+
+
+class FreeAsked(NamedTuple):
+    """A status of which only the free and claimed queues that were asked for are left.
+
+    Attributes:
+        status: that.
+        taken: the queues that were named and are not among these.
+    """
+
+    status: Status
+    taken: tuple[QueueStatus, ...]
+
+
+def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
+    """The queues of `found` that neither a guest nor the host has, of the cards, queues and domains that `words` name.
+
+    Raises:
+        click.UsageError: one is a guest, or names nothing there is.
+    """
+    if not words:
+        return FreeAsked(found, ())
+    known = {key for one in found.rows for key in (one.name, one.uuid)}
+    if not known.isdisjoint(words):
+        raise click.UsageError(NOT_FREE)
+    domains = {word: int(named[1] or named[2], 16) for word in words if (named := _DOMAIN.fullmatch(word))}
+    asked = asked_for(found, tuple(word for word in words if word not in domains))
+    there = tuple(
+        one
+        for one in found.unheld
+        if one in asked.queues or one.adapter in asked.cards or one.domain in domains.values()
+    )
+    taken = tuple(queue_status(found, one) for one in asked.queues if one not in there)
+    return FreeAsked(found._replace(unheld=there), taken)
+
+
+def say_unknown_labels(found: Status, selector: Selector) -> None:
+    """Say which labels there are, where no guest has all those of the `selector`."""
+    guests = [one.guest for one in found.rows if one.guest]
+    if selector.pairs and not any(selector.takes(one.labels) for one in guests):
+        from reconciler.operations.plan import no_label_text
+
+        say(f"note: {no_label_text(selector, guests)}")
 
 
 def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
-from reconciler.cli.asked import cards_asked_for, chosen, queues_asked_for, refuse_paths
+from reconciler.cli.asked import (
+    NOT_FREE,
+    FreeAsked,
+    cards_asked_for,
+    chosen,
+    free_asked_for,
+    queues_asked_for,
+    refuse_paths,
+    say_unknown_labels,
+)
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, say_unchosen_host, state_of, wanted_source
@@ -41,7 +50,11 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 @command("status")
 @click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE|CARD]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
-@click.option("--free", is_flag=True, help="List the queues that no guest and not the host has, and who claims them.")
+@click.option(
+    "--free",
+    is_flag=True,
+    help="List the queues that no guest and not the host has, and who claims them; with CARD or QUEUE those only.",
+)
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("table", "wide", "json", "yaml", "name")
 @host_options
@@ -61,19 +74,23 @@ def status_command(
         from reconciler.cli.loop_seen import show_watched
 
         return show_watched(host, format, selector)
-    if free and (guests or selector.pairs):
-        raise click.UsageError("--free lists the queues that no guest has; leave out guests and labels")
+    if free and selector.pairs:
+        raise click.UsageError(NOT_FREE)
     refuse_paths(host, guests)
     seen = Seen(host, says_waiting=format in ("table", "wide") and not free and not (guests and format == "table"))
     with opened(host) as machine:
         found = seen.status(machine)
     is_of_some = bool(guests) and format == "table" and not free
+    part = free_asked_for(found, guests) if free else None
     show_problems(_problems_beside(found, is_of_some=is_of_some))
+    if part:
+        _show_free(part, format, guests)
+        seen.say_what_to_run()
+        return Exit.DONE
+    say_unknown_labels(found, selector)
     rows, queues = chosen(found, guests, selector), queues_asked_for(found, guests)
     cards = cards_asked_for(found, guests)
-    if free:
-        _show_free(found, format)
-    elif format in ("json", "yaml"):
+    if format in ("json", "yaml"):
         _show_record(found, rows, seen, format, [*queues, *(queue for card in cards for queue in card.queues)])
     elif format == "name":
         from reconciler.render.status_text import names_text
@@ -277,15 +294,14 @@ def _show_record(
     found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str, queues: Sequence[QueueStatus]
 ) -> None:
     from reconciler.render.plan_json import json_text
-    from reconciler.render.status_record import queue_record, status_record, yaml_text
+    from reconciler.render.status_record import status_record, yaml_text
 
-    record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen)
-    if queues:
-        record["queues"] = [queue_record(one) for one in queues]
+    record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen, queues)
     result(json_text(record) if format == "json" else yaml_text(record))
 
 
-def _show_free(found: Status, format: str) -> None:
+def _show_free(part: FreeAsked, format: str, words: Sequence[str]) -> None:
+    found = part.status
     if format in ("json", "yaml"):
         from reconciler.render.plan_json import json_text
         from reconciler.render.status_record import free_record, yaml_text
@@ -297,4 +313,5 @@ def _show_free(found: Status, format: str) -> None:
     else:
         from reconciler.render.queues_text import free_text
 
-        result(free_text(found, page_for_stdout(), wide=format == "wide", whole=again(format="wide")))
+        whole = again(format="wide")
+        result(free_text(found, page_for_stdout(), wide=format == "wide", whole=whole, taken=part.taken, words=words))

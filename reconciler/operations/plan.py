@@ -12,7 +12,7 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import OBSERVE, Here
-from reconciler.model.desired import Desired, Persistence, Selector
+from reconciler.model.desired import Desired, DesiredGuest, Persistence, Selector
 from reconciler.model.errors import InputError
 from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
@@ -342,14 +342,28 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
 
 
 def _no_such_label(asked: Selector, desired: Desired) -> NoSuchGuest:
-    """That no guest has all the labels `asked`, which labels there are, and which may be meant."""
-    labels = sorted({f"{key}={value}" for one in desired.guests for key, value in one.labels})
-    wrong = [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]
+    labels = _labels(desired.guests)
+    wrong = _wrong_labels(asked, labels)
     word = wrong[0] if wrong else ""
+    return NoSuchGuest(no_label_text(asked, desired.guests), word, _corrections(wrong, labels))
+
+
+def no_label_text(asked: Selector, guests: Iterable[DesiredGuest]) -> str:
+    """That none of the `guests` has all the labels `asked`, which labels there are, and which may be meant."""
+    labels = _labels(guests)
+    word = next(iter(_wrong_labels(asked, labels)), "")
     what = "the label" if len(asked.pairs) == 1 else "all of the labels"
     there = several(labels, _MOST_NAMES) or "none"
-    text = f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
-    return NoSuchGuest(text, word, _corrections(wrong, labels))
+    return f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
+
+
+def _labels(guests: Iterable[DesiredGuest]) -> list[str]:
+    return sorted({f"{key}={value}" for one in guests for key, value in one.labels})
+
+
+def _wrong_labels(asked: Selector, labels: Collection[str]) -> list[str]:
+    """The labels `asked` that are none of `labels`."""
+    return [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]
 
 
 _MOST_CORRECTED: Final = 10

@@ -109,6 +109,12 @@ def decimal_queue(queue: Queue, observed: Observed) -> Queue | None:
     return Queue(adapter, domain)
 
 
+def decimal_card(adapter: int, observed: Observed) -> int | None:
+    """The card of the host that the hex digits of `adapter` are in decimal; None where none may be meant."""
+    meant = _in_decimal(adapter, IdSet(card.adapter for card in observed.cards))
+    return None if meant == adapter else meant
+
+
 def _in_decimal(one: int, there: IdSet) -> int:
     digits = f"{one:x}"
     meant = int(digits) if digits.isdecimal() else one

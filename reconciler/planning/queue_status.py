@@ -6,7 +6,7 @@ from reconciler.model.desired import Activation
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Queue
 from reconciler.model.observed import Observed, ObservedCard
-from reconciler.planning.misread import decimal_queue
+from reconciler.planning.misread import decimal_card, decimal_queue
 from reconciler.planning.status import Status
 
 
@@ -67,11 +67,13 @@ class CardStatus(NamedTuple):
         adapter: its number, 0 to 255.
         card: what it is; None where it is not present.
         queues: those that are present, and those that guests have or are to have, ascending.
+        in_decimal: the card of this host that its digits are in decimal, where it may have been meant; None elsewhere.
     """
 
     adapter: int
     card: ObservedCard | None
     queues: tuple[QueueStatus, ...]
+    in_decimal: int | None = None
 
 
 def card_status(status: Status, adapter: int) -> CardStatus:
@@ -87,7 +89,7 @@ def card_status(status: Status, adapter: int) -> CardStatus:
     card = next((one for one in status.observed.cards if one.adapter == adapter), None)
     # That the digits of each of them may be meant in decimal is no news about a card.
     found = (queue_status(near, Queue(adapter, domain))._replace(in_decimal=None) for domain in domains)
-    return CardStatus(adapter, card, tuple(found))
+    return CardStatus(adapter, card, tuple(found), None if card else decimal_card(adapter, status.observed))
 
 
 def _missing(queue: Queue, observed: Observed) -> str:

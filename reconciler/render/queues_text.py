@@ -8,7 +8,7 @@ from reconciler.model.printable import lines_text
 from reconciler.planning.queue_status import CardStatus, QueueStatus
 from reconciler.planning.status import Status
 from reconciler.render.changes import few_text
-from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type
+from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type, compared_text
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
 
@@ -39,7 +39,7 @@ def queue_text(one: QueueStatus) -> str:
     elif one.claimed:
         has = "no guest has it now"
     else:
-        return f"{one.queue} is free: no guest has it, and none is to have it"
+        return f"{one.queue}: free, as no guest has it and none is to have it"
     return f"{one.queue}: {'; '.join((has, *_claims_texts(one)))}"
 
 
@@ -60,7 +60,10 @@ def card_lines(one: CardStatus, page: Page) -> Iterator[str]:
     name = f"adapter {IdSet([one.adapter])}"
     if one.card is None:
         claimed = "" if one.queues else "; no guest has it or is to have it"
-        yield from page.wrapped("", f"{name}: there is no such card on this host now{claimed}")
+        meant = (
+            "" if one.in_decimal is None else f". Cards are in hex: if decimal is meant, write card{one.in_decimal:02x}"
+        )
+        yield from page.wrapped("", f"{name}: there is no such card on this host now{claimed}{meant}")
     else:
         trouble = f", {card_trouble(one.card).removeprefix('is ')}" if card_trouble(one.card) else ""
         yield from page.wrapped("", f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}")
@@ -74,15 +77,32 @@ def free_text(
     *,
     wide: bool = False,
     whole: str = "",
+    taken: Sequence[QueueStatus] = (),
+    words: Sequence[str] = (),
 ) -> str:
     """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong.
 
-    `whole` is the command that shows what is cut, or left out of the guests that claim a queue; empty for none.
+    Args:
+        status: with the queues that are shown.
+        page: what it is written on.
+        wide: cut nothing.
+        whole: the command that shows what is cut, or left out of the guests that claim a queue; empty for none.
+        taken: queues that were asked for, of which is said who has them.
+        words: what the queues were asked for by; empty for all of the host.
     """
+    compared = page.wrapped("", f"compared {compared_text(status)}")
+    first = queues_lines(taken, page)
+    if taken and not status.unheld and len(taken) == len(words):
+        return lines_text([*first, "", *compared])
+    first += [""] if first else []
+    if not status.unheld and words:
+        found = f"No queue of {', '.join(words)} is free: each one present is the host's or in a mediated device."
+        return lines_text([*first, *page.wrapped("", found), "", *compared])
     if not status.unheld:
         found = "No queue is free: each one present is the host's or in a mediated device."
         claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
-        return lines_text([*page.wrapped("", found), *(page.wrapped("", claim) if status.observed.queues else [])])
+        claims_lines = page.wrapped("", claim) if status.observed.queues else []
+        return lines_text([*page.wrapped("", found), *claims_lines, "", *compared])
     cards = {card.adapter: card for card in status.observed.cards}
     claims = status.claims()
     heading = ["QUEUE", "CARD", "CLAIMED BY"]
@@ -110,4 +130,5 @@ def free_text(
     means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
     total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
     hint = page.with_remark(f"  next: {whole}    # cuts nothing") if whole and (is_cut or lines != uncut) else []
-    return lines_text([*lines, "", *(page.paint("bold", line) for line in page.wrapped("", total)), *hint])
+    totals = (page.paint("bold", line) for line in page.wrapped("", total))
+    return lines_text([*first, *lines, "", *totals, *compared, *hint])

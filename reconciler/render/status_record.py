@@ -36,6 +36,7 @@ def status_record(
     rows: Sequence[GuestStatus] | None = None,
     loop: dict[str, Any] | None = None,
     unseen: Sequence[str] = (),
+    queues: Sequence[QueueStatus] = (),
 ) -> dict[str, Any]:
     """The whole status as plain values.
 
@@ -44,6 +45,7 @@ def status_record(
         rows: the guests and devices that were asked for; left out, all of them.
         loop: how the loop is, as plain values; None where none is known.
         unseen: what could not be seen, and why, a sentence each.
+        queues: those that were asked for.
     """
     wanted = None if rows is None else {one.uuid for one in rows}
     plan = status.plan
@@ -51,6 +53,8 @@ def status_record(
         "formatVersion": 1,
         "host": status.host,
         "comparedWith": compared_record(status.compared),
+        # The answer comes before the numbers of the host, which may be hundreds of lines.
+        **({"queues": [queue_record(one) for one in queues]} if queues else {}),
         "unseen": list(unseen),
         "loop": loop,
         "inSync": plan.in_sync if plan else None,
@@ -148,6 +152,7 @@ def free_record(status: Status) -> dict[str, Any]:
     return {
         "formatVersion": 1,
         "host": status.host,
+        "comparedWith": compared_record(status.compared),
         "free": [records[queue] for queue in status.free],
         "claimed": [{**records[queue], "claimedBy": list(names)} for queue, names in claims.items()],
     }

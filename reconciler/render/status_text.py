@@ -266,7 +266,10 @@ def compared_text(status: Status) -> str:
     because = f" ({'; '.join(compared.because)})" if compared.because else ""
     if compared.source is Source.HOST:
         return f"with nothing: the host alone{because}"
-    return f"with {compared.text}{because}"
+    text = compared.text
+    if compared.source is Source.MANIFESTS and text.endswith(" in ."):
+        text = f"{text[:-1]}this directory"
+    return f"with {text}{because}"
 
 
 def pool_text(pool: Matrix) -> str:

@@ -311,7 +311,7 @@ def test_a_queue_is_looked_up(command: Command, words: tuple[str, ...]) -> None:
         ("05.0047", "05.0047: guest2 has it"),
         ("06.00AB", "06.00ab: guest1 has it"),
         ("04.0004", "04.0004: the host's own drivers have it"),
-        ("06.0005", "06.0005 is free: no guest has it, and none is to have it"),
+        ("06.0005", "06.0005: free, as no guest has it and none is to have it"),
     ):
         assert first_line(command(*words, queue)) == answer
 

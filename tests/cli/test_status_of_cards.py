@@ -11,8 +11,8 @@ from testing.commands import Command, change, example
 CARD_5 = """\
 adapter 0x05 (5): CEX5, 6 queues
   05.0004: guest1 has it
-  05.0005 is free: no guest has it, and none is to have it
-  05.0006 is free: no guest has it, and none is to have it
+  05.0005: free, as no guest has it and none is to have it
+  05.0006: free, as no guest has it and none is to have it
   05.0047: guest2 has it
   05.00ab: guest1 has it
   05.00ff: guest2 has it
@@ -100,6 +100,79 @@ def test_a_number_that_is_another_card_in_decimal_is_not_guessed(
     ]
     for line in lines:
         assert command.bare(*shlex.split(line.removeprefix("  next: ").partition("    #")[0])[1:]).code == 0
+
+
+def test_a_card_that_is_not_there_and_is_one_in_decimal_leads_to_that(command: Command) -> None:
+    """As a queue does; not where the card in hex is there, or none is."""
+    command("simulate", "plug", "0x0a")
+
+    said = command("status", "card10").out.splitlines()[0]
+    assert said.endswith(". Cards are in hex: if decimal is meant, write card0a")
+    assert command("status", "card0a").out.startswith("adapter 0x0a (10): CEX")
+    for word in ("card05", "card99"):
+        assert "decimal" not in command("status", word).out
+
+
+def test_programs_get_the_answer_before_the_numbers_of_the_host(command: Command) -> None:
+    """The pool may have hundreds of numbers; without a queue the order is as ever."""
+    asked, whole = (list(json.loads(command("status", *words, "-o", "json").out)) for words in (["05.0047"], []))
+
+    assert asked.index("queues") < asked.index("pool")
+    assert [one for one in asked if one != "queues"] == whole
+
+
+def test_what_is_free_is_listed_of_the_cards_queues_and_domains_that_are_named(command: Command) -> None:
+    """However a domain alone is written, and the same for programs; a named queue that is not free says who has it."""
+    every = json.loads(command("status", "--free", "-o", "json").out)["free"]
+    names = [one["queue"] for one in every]
+
+    for words, expected in (
+        (["card05"], [one for one in names if one.startswith("05.")]),
+        (["6"], [one for one in names if one.startswith("06.")]),
+        (["05.0005", "05.0047"], ["05.0005"]),
+        ([".0006"], [one for one in names if one.endswith(".0006")]),
+        (["0006"], [one for one in names if one.endswith(".0006")]),
+        (["card05", "06.0006"], [one for one in names if one.startswith("05.") or one == "06.0006"]),
+    ):
+        assert command("status", "--free", *words, "-o", "name").out.split() == expected != []
+        record = json.loads(command("status", "--free", *words, "-o", "json").out)
+        assert [one["queue"] for one in record["free"]] == expected
+    out = command("status", "--free", "05.0005", "05.0047").out
+    assert out.startswith("05.0047: guest2 has it\n\nQUEUE")
+    assert "1 free queue: " in out
+    assert command("status", "--free", "05.0047").out.startswith("05.0047: guest2 has it\n\ncompared with ")
+    assert command("status", "--free", "card09").out.startswith("No queue of card09 is free: ")
+
+
+def test_of_guests_and_labels_nothing_is_free(command: Command) -> None:
+    """With what may be asked for instead."""
+    for words in (["guest1"], ["-l", "a=b"], ["card05", "guest1"]):
+        ran = command("status", "--free", *words)
+
+        assert (ran.code, ran.out) == (64, "")
+        assert "--free lists the queues that no guest has: of the host, or of the cards, queues and domains named" in (
+            ran.err
+        )
+
+
+def test_what_is_free_says_what_it_is_compared_with(command: Command) -> None:
+    """For people and for programs: which queue is claimed depends on it."""
+    record, whole = (json.loads(command("status", *words, "-o", "json").out) for words in (["--free"], []))
+
+    assert record["comparedWith"] == whole["comparedWith"]
+    assert f"\ncompared with the manifests in {command.directory}\n" in command("status", "--free").out
+
+
+def test_a_label_that_no_guest_has_leads_to_those_there_are(command: Command) -> None:
+    """As a plan does."""
+    for form in ("table", "json"):
+        ran = command("status", "-l", "tenant=paymentss", "-o", form)
+
+        assert ran.code == 0
+        assert ran.err.startswith(
+            "note: no guest has the label tenant=paymentss. Did you mean 'tenant=payments'? Labels that guests have: "
+        )
+        assert "no guest has the label" not in command("status", "-l", "tenant=payments", "-o", form).err
 
 
 def test_a_guest_may_be_called_like_a_card(command: Command) -> None:

@@ -309,4 +309,4 @@ def test_a_queue_that_no_guest_has_is_answered_with_its_status(command: Command)
     said, (line,) = refused(command, "05.0005")
 
     assert said.startswith("Error: 05.0005 is a queue, and no guest is known to have it; what can be suspended is a ")
-    assert command.bare(*line).out.startswith("05.0005 is free")
+    assert command.bare(*line).out.startswith("05.0005: free")

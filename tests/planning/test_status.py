@@ -304,7 +304,7 @@ def test_who_has_the_queues_of_a_card() -> None:
     assert all(one == queue_status(found, one.queue)._replace(in_decimal=None) for one in here.queues)
     assert here.card is not None
     assert [(str(one.queue), one.held) for one in missing.queues] == [("c8.0004", ("a",))]
-    assert (missing.card, nowhere) == (None, (201, None, ()))
+    assert (missing.card, nowhere) == (None, (201, None, (), None))
 
 
 def test_a_card_may_lack_a_queue_that_the_lpar_has() -> None:
