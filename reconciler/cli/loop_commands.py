@@ -161,8 +161,7 @@ def suspend_command(
     --replace.
     """
     if not reason.strip():
-        line = changed_line(click.get_current_context(), reason="key ceremony, ask Kim")
-        raise Refused(_NO_REASON, f"{line}    # for example")
+        raise _no_reason(named=bool(guests or selector.pairs))
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
@@ -191,7 +190,7 @@ def suspend_command(
 
     is_watched = _change(host, add)
     if is_watched is None:
-        return _refuse_shorter(one, replaced)
+        return _refuse_shorter(one, replaced, guests)
     for old, names in replaced.items():
         note(_replaced_text(old, names, is_whole=len(names) == max(len(guests), 1)), "replaces: ")
     report(f"{_who(guests)}: suspended {one.until_text}")
@@ -201,6 +200,19 @@ def suspend_command(
     say(f"  next: {host.here.line(resume(guests))}    # when the reason is gone")
     _warn_of_what_waits(host, guests)
     return Exit.DONE
+
+
+def _no_reason(*, named: bool) -> Refused:
+    """That the reason is missing; where no guest is `named` either, one is probably meant, and not the whole host."""
+    context, reason = click.get_current_context(), "key ceremony, ask Kim"
+    line = changed_line(context, reason=reason)
+    if named:
+        return Refused(_NO_REASON, f"{line}    # for example")
+    return Refused(
+        f"{_NO_REASON}. Without a guest the whole host is suspended",
+        f"{changed_line(context, reason=reason, guests=('GUEST',))}    # a guest, for example",
+        f"{line}    # the whole host: no guest is changed",
+    )
 
 
 def _warn_of_what_waits(host: HostOptions, guests: Sequence[str]) -> None:
@@ -223,16 +235,21 @@ def _replaced_text(old: Suspension, names: Sequence[str], *, is_whole: bool) -> 
     return text if is_whole else f"{several(names, _MOST_NAMES)}: {text}"
 
 
-def _refuse_shorter(new: Suspension, replaced: Mapping[Suspension, Sequence[str]]) -> Exit:
+def _refuse_shorter(new: Suspension, replaced: Mapping[Suspension, Sequence[str]], guests: tuple[str, ...]) -> Exit:
     """Refuse a suspension that ends earlier than one that it replaces, also of the same user: root is many people."""
     from reconciler.cli.command_lines import again
 
+    longer = [name for old, names in replaced.items() if new.ends_before(old) for name in names]
     for old, names in replaced.items():
         if new.ends_before(old):
             who = several(names, _MOST_NAMES) if any(names) else "the whole host"
             note(f"{who}: suspended by {old.by} {old.until_text}: {old.reason}", "ask first: ")
-    say(f"not suspended anew: this would end it earlier ({new.until_text})")
+    of_some = f"for {several(longer, _MOST_NAMES)} " if guests else ""
+    note(f"nothing was suspended: {of_some}this would end it earlier ({new.until_text})")
     say(f"  next: {again('--replace')}    # does that nevertheless")
+    if others := tuple(name for name in guests if name not in longer):
+        line = changed_line(click.get_current_context(), guests=others, labels=None)
+        say(f"  next: {line}    # suspends only the others")
     return Exit.REFUSED
 
 

@@ -89,9 +89,9 @@ def test_no_suspension_ends_earlier_unless_that_is_asked_for(command: Command, n
     assert (ran.code, ran.out) == (4, "")
     assert kept.read_text(encoding="utf-8") == before
     assert re.search(rf"^ask first: {'guest1' if names else 'the whole host'}: .* key ceremony$", ran.err, re.MULTILINE)
-    line = ran.err.splitlines()[-1].removeprefix("  next: ").partition("    #")[0]
-    assert shlex.split(line)[: 2 + len(names)] == ["reconcile", "suspend", *names]  # not behind the flag
-    done = command.bare(*shlex.split(line)[1:])
+    line = offered(ran)[0]
+    assert line[: 1 + len(names)] == ["suspend", *names]  # not behind the flag
+    done = command.bare(*line)
     assert done.code == 0
     assert "replaces: " in done.err
     assert kept.read_text(encoding="utf-8").count("other") == max(len(names), 1)
@@ -160,6 +160,32 @@ def test_without_a_reason_the_command_is_printed_with_one(command: Command) -> N
     assert "--reason has to say why" in ran.err
     (line,) = offered(ran)
     assert command.bare(*line).out == "guest guest3: suspended until it is resumed\n"
+
+
+def test_without_a_guest_and_a_reason_a_guest_is_meant_first(command: Command) -> None:
+    """What is printed first suspends no host as it stands; that a command without a guest does is said beside it."""
+    ran = on_host(command, "suspend")
+
+    assert ran.code == 64
+    one, whole = offered(ran)
+    assert "GUEST" in one
+    assert "GUEST" not in whole
+    assert "# a guest, for example" in ran.err
+    assert "# the whole host: no guest is changed" in ran.err
+    assert command.bare(*whole).out == "the whole host: suspended until it is resumed\n"
+
+
+def test_where_one_suspension_is_refused_no_other_guest_is_suspended(command: Command) -> None:
+    """Which is said, with the command that suspends the others alone."""
+    ran = on_host(command, "suspend", "guest1", "guest3", "--reason", "x", "--for", "1m")
+
+    assert ran.code == 4
+    assert "nothing was suspended: for guest1 this would end it earlier (" in " ".join(ran.err.split())
+    anew, others = offered(ran)
+    assert "--replace" in anew
+    assert ("guest1" in others, "guest3" in others) == (False, True)
+    assert "guest3" not in on_host(command, "status", "-o", "json").out.partition('"problems"')[2]
+    assert command.bare(*others).out.startswith("guest guest3: suspended until ")
 
 
 def test_who_resumes_is_shown_whose_suspension_ends(command: Command) -> None:
