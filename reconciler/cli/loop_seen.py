@@ -12,7 +12,7 @@ from reconciler.cli.open_host import run_directory_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, say
 from reconciler.model.commands import LOOP_STATUS, WATCH, Here
-from reconciler.model.desired import Selector
+from reconciler.model.desired import Activation, Selector
 from reconciler.model.printable import error_text
 from reconciler.planning.status import Labels
 from reconciler.transaction.loop_records import Suspension, Suspensions, read_last_good
@@ -87,8 +87,8 @@ def _labels(host: HostOptions) -> dict[str, Labels]:
     try:
         good = read_last_good(state_of(host)[0])
     except PermissionError as error:
-        if labels := published_labels(host):
-            return labels
+        if found := published_guests(host):
+            return {uuid: one.labels for uuid, one in found.items()}
         raise click.UsageError(f"the labels of guests are not published: {error_text(error)}; leave out -l") from error
     return {one.uuid: one.labels for one in good.desired.guests} if good else {}
 
@@ -236,11 +236,21 @@ def published_report(host: HostOptions) -> Report | None:
     return None
 
 
-def published_labels(host: HostOptions) -> dict[str, Labels]:
-    """The labels of guests by the uuids of their devices, as they are published; empty where that cannot be read."""
-    with suppress(NotPublished):
+class PublishedGuest(NamedTuple):
+    """What is published of the manifest of a guest."""
+
+    labels: Labels
+    activation: Activation
+
+
+def published_guests(host: HostOptions) -> dict[str, PublishedGuest]:
+    """What is published of the manifests of guests, by the uuids of their devices; empty where that cannot be read."""
+    with suppress(NotPublished, ValueError):
         view = PublishedReader(run_directory_of(host)).view(HOST, HostView)
-        return {uuid: tuple(sorted(one.labels.items())) for uuid, one in view.guests.items()} if view else {}
+        guests = view.guests.items() if view else ()
+        return {
+            uuid: PublishedGuest(tuple(sorted(one.labels.items())), Activation(one.activation)) for uuid, one in guests
+        }
     return {}
 
 

@@ -28,14 +28,14 @@ from reconciler.cli.options import HostOptions, format_option, host_options, lab
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import DOCTOR, LOOP_STATUS, Here
-from reconciler.model.desired import Selector
+from reconciler.model.desired import Activation, Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text, lines_text
 from reconciler.planning.queue_status import QueueStatus
 from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
 
 if TYPE_CHECKING:
-    from reconciler.cli.loop_seen import LoopSeen
+    from reconciler.cli.loop_seen import LoopSeen, PublishedGuest
     from reconciler.model.problems import Problem
     from reconciler.planning.status import Known
     from reconciler.render.changes import Waiting
@@ -221,13 +221,13 @@ class Seen:
         report = self._report
         if report is None or report.looked is None:
             return host_status(machine, ComparedWith(Source.HOST, "nothing", because=because), reported=reported)
-        from reconciler.cli.loop_seen import published_labels
+        from reconciler.cli.loop_seen import published_guests
         from reconciler.render.text import moment
 
         text = f"the published report of {moment(report.looked)} UTC"
         compared = ComparedWith(Source.REPORT, text, report.generation, report.source.commit, because)
-        now, labels = machine.clock.time(), published_labels(self._host)
-        known = [_known(one, now)._replace(labels=labels.get(one.uuid)) for one in report.guests]
+        now, manifests = machine.clock.time(), published_guests(self._host)
+        known = [_known(one, now, manifests.get(one.uuid)) for one in report.guests]
         found = host_status(machine, compared, known, reported)
         return found._replace(host=report.host or found.host)
 
@@ -237,12 +237,15 @@ class Seen:
             say_as_root()
 
 
-def _known(one: "GuestReport", now: float) -> "Known":
+def _known(one: "GuestReport", now: float, manifest: "PublishedGuest | None") -> "Known":
     from reconciler.planning.status import Known
 
+    is_inactive = manifest is not None and manifest.activation is Activation.INACTIVE
+    needs_none = is_inactive or (manifest is not None and manifest.activation is Activation.ON_DEMAND)
+    needs_none = needs_none and one.authorised is None and not one.why
     if one.suspended and one.suspended.until is not None and one.suspended.until <= now:
         one = one._replace(suspended=None)  # it has ended by itself since it was published
-    differs = one.authorised != one.wanted
+    differs = one.authorised != one.wanted and not needs_none
     state = GuestState.IN_SYNC
     if one.suspended:
         state = GuestState.SUSPENDED_OUT_OF_SYNC if differs else GuestState.SUSPENDED
@@ -253,15 +256,19 @@ def _known(one: "GuestReport", now: float) -> "Known":
     elif one.why:
         state = GuestState.MISSING if one.authorised is None else GuestState.PENDING
     elif one.authorised is None:
-        state = GuestState.ON_DEMAND
+        state = GuestState.INACTIVE if is_inactive else GuestState.ON_DEMAND
+    labels = manifest.labels if manifest else None
+    found = Known(
+        one.name, one.uuid, one.wanted, state, one.why, "", labels, state is GuestState.ON_DEMAND or needs_none
+    )
     if not one.suspended:
-        return Known(one.name, one.uuid, one.wanted, state, one.why)
+        return found
     from reconciler.render.text import moment
 
     end = one.suspended.until
     until = "until it is resumed" if end is None else f"until {moment(end)} UTC"
     suspended = f"suspended by {one.suspended.by} {until}: {one.suspended.reason}"
-    return Known(one.name, one.uuid, one.wanted, state, (suspended, *one.why), suspended)
+    return found._replace(why=(suspended, *one.why), suspended=suspended)
 
 
 def _show_text(

@@ -102,6 +102,7 @@ class GuestStatus(NamedTuple):
         wanted: how many queues it is to have; None where that is not known, and where no manifest names it.
         suspended: by whom, until when and why it is suspended, as in `why`; empty where it is not.
         reported_labels: those that a report has, where its manifest is not known; None where neither is.
+        needs_no_device: whether it has none and needs none now: it is inactive, or on-demand and its VM does not run.
     """
 
     name: str
@@ -117,6 +118,7 @@ class GuestStatus(NamedTuple):
     wanted: int | None = None
     suspended: str = ""
     reported_labels: Labels | None = None
+    needs_no_device: bool = False
 
     @property
     def labels(self) -> Labels | None:
@@ -223,7 +225,8 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
 class Known(NamedTuple):
     """What a report says of one guest, where its manifest is not known: its device, how many queues, and its state.
 
-    `why` begins with `suspended` where it is; `labels` are None where they are not known.
+    `why` begins with `suspended` where it is; `labels` are None where they are not known. For `needs_no_device` see
+    `GuestStatus`.
     """
 
     name: str
@@ -233,6 +236,7 @@ class Known(NamedTuple):
     why: tuple[str, ...] = ()
     suspended: str = ""
     labels: Labels | None = None
+    needs_no_device: bool = False
 
 
 def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:
@@ -297,7 +301,13 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         state=_state(guest, about, hidden, waits=bool(lacking), fails=bool(trouble)),
         wanted=guest.guest.config.matrix.size if guest.guest else None,
         suspended=suspended,
+        needs_no_device=_needs_no_device(guest, about),
     )
+
+
+def _needs_no_device(plan: GuestPlan, about: _About) -> bool:
+    is_always_there = plan.guest is None or plan.guest.activation is Activation.ACTIVE
+    return plan.before is None and plan.after is None and not is_always_there and plan.name not in about.withheld
 
 
 def _state(plan: GuestPlan, about: _About, hidden: Sequence[Hidden], *, waits: bool, fails: bool) -> GuestState:
@@ -414,7 +424,7 @@ def _seen_state(hidden: Sequence[Hidden], *, waits: bool, fails: bool) -> GuestS
 def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed, now: Bindings) -> GuestStatus:
     if mdev is None:
         without = GuestStatus(known.name, known.uuid, None, None, None, in_use=False, why=known.why)
-        found = without._replace(state=known.state)
+        found = without._replace(state=known.state, needs_no_device=known.needs_no_device)
     else:
         found = _with_reasons(
             _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why), observed, now

@@ -195,11 +195,8 @@ def _queues(one: GuestStatus) -> str:
     """How many queues its device holds, and of how many that it is to have where these are others."""
     held = one.authorised.matrix.size if one.authorised else None
     if held is None:
-        return str(one.wanted) if one.state in _NEED_NO_DEVICE or one.wanted is None else f"0/{one.wanted}"
+        return str(one.wanted) if one.needs_no_device or one.wanted is None else f"0/{one.wanted}"
     return str(held) if one.wanted in (None, held) else f"{held}/{one.wanted}"
-
-
-_NEED_NO_DEVICE: Final = (GuestState.ON_DEMAND, GuestState.INACTIVE)
 
 
 def _sees(one: GuestStatus) -> str:

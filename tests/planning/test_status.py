@@ -18,6 +18,7 @@ from reconciler.planning.status import (
     host_status,
     status_of,
 )
+from reconciler.render.status_text import guest_cells
 from reconciler.simulator.hardware import Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
@@ -325,3 +326,19 @@ def test_a_guest_has_what_its_device_holds_and_what_that_is_to_hold() -> None:
     assert not row.has(Queue(6, 5))
     assert row.has_card(5)
     assert not row.has_card(7)
+
+
+def test_a_suspended_guest_that_needs_no_device_is_to_hold_nothing() -> None:
+    """Inactive, or on-demand without a VM: as without the suspension."""
+    guests = [
+        guest("off", ONE, 1, activation=Activation.INACTIVE),
+        guest("later", config([6], [4]), 2, activation=Activation.ON_DEMAND),
+        guest("lost", config([6], [0x47]), 3),
+    ]
+    words = {one.name: "suspended by root until it is resumed: audit" for one in guests}
+    made = make_plan(desired(guests, GIVES_UP), observe(host()), Applied(None, {}))
+
+    found = status_of(made, suspended=SuspendedBy(guests=words))
+
+    assert {one.name: one.needs_no_device for one in found.guests} == {"off": True, "later": True, "lost": False}
+    assert {one.name: guest_cells(one)[2] for one in found.guests} == {"off": "1", "later": "1", "lost": "0/1"}
