@@ -33,13 +33,17 @@ def few_of(problems: Sequence[Problem]) -> list[Problem]:
     if about:  # there is nothing to fix in files of other programs
         rest = [one._replace(help="") for one in rest]
     kept = {id(one) for one in shown}
-    return [*about, *(one for one in problems if id(one) in kept), *rest]
+    few = [one for one in problems if id(one) in kept]
+    for one in rest:  # behind the last of its severity: it says that those above are to be fixed
+        at = max((at for at, other in enumerate(few, 1) if other.severity is one.severity), default=len(few))
+        few.insert(at, one)
+    return [*about, *few]
 
 
 def problems_text(problems: Sequence[Problem], paint: Paint = plain, width: int | None = None) -> str:
     """The first of `problems`, an empty line between two, and a last line that counts all; empty where there are none.
 
-    Sentences are divided where they are longer than `width`, in columns; excerpts and places never are.
+    Sentences are divided where they are longer than `width`, in columns, and lines of files cut; places never are.
     """
     if not problems:
         return ""
@@ -56,33 +60,50 @@ def problem_text(problem: Problem, paint: Paint = plain, width: int | None = Non
     lines = [f"{paint(problem.severity, head)}{paint('bold', first.removeprefix(head))}"]
     lines += [f"  {paint('bold', one[2:])}" for one in rest]
     for place in problem.places:
-        lines += _place_lines(place, gutter, problem.severity, paint)
+        lines += _place_lines(place, gutter, problem.severity, paint, width)
     edge = f"{' ' * gutter} ="
     for detail in problem.details:
-        lines += page.wrapped(f"{edge} ", detail)
+        lines += page.wrapped(f"{edge} ", detail, 0)
     if problem.help:
         first, *rest = problem.help.split("\n")
         lines += [*page.wrapped(f"{edge} help: ", first, 0), *(f"{' ' * gutter}         {line}" for line in rest)]
     return lines_text(lines)
 
 
-def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) -> list[str]:
+def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint, width: int | None) -> list[str]:
     space = " " * gutter
     arrow = f"{space}{paint('faint', '-->')} {place}"
     if not place.excerpt:
         return [f"{arrow}  {place.label}".rstrip()]
-    before = place.excerpt[: place.position.column - 1]
     # The caret stands below its character only where each one is shown as one, tabs included.
-    excerpt = place.excerpt.replace("\t", " ")
-    indent = " " * len(before)
-    caret = paint(severity, "^" * max(1, min(place.width, len(place.excerpt) - len(before))))
+    room = None if width is None else max(_LEAST_EXCERPT, width - gutter - len(" | "))
+    excerpt, column = _around(place, place.excerpt.replace("\t", " "), room)
+    caret = paint(severity, "^" * max(1, min(place.width, len(excerpt) - column)))
     edge = paint("faint", "|")
     return [
         arrow,
         f"{space} {edge}",
         f"{place.position.line:>{gutter}} {edge} {excerpt}",
-        f"{space} {edge} {indent}{caret} {place.label}".rstrip(),
+        f"{space} {edge} {' ' * column}{caret} {place.label}".rstrip(),
     ]
+
+
+_LEAST_EXCERPT: Final = 20
+_BEFORE_CARET: Final = 12
+"""How many characters before the caret stay at least, where there are as many."""
+
+_CUT: Final = "…"
+
+
+def _around(place: Place, text: str, room: int | None) -> tuple[str, int]:
+    """The part of the line `text` around the caret that has `room`, and the column of the caret in it, from 0."""
+    column = min(place.position.column - 1, len(text))
+    if room is None or len(text) <= room:
+        return text, column
+    end = column + place.width + len(f" {place.label}".rstrip())
+    start = min(max(0, column - _BEFORE_CARET), max(0, end - room + len(_CUT)))
+    shown = f"{_CUT}{text[start + 1 :]}" if start else text
+    return (f"{shown[: room - 1]}{_CUT}" if len(shown) > room else shown), column - start
 
 
 def count_text(problems: Sequence[Problem]) -> str:

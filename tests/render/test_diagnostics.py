@@ -130,3 +130,56 @@ def test_that_the_directory_is_the_wrong_one_stands_first(id: str) -> None:
     assert "Fix those" not in text
     assert text.startswith(f"error[{id}]: It is another one.\n\nerror[x]")
     assert text.endswith("47 more errors are not shown\n\n51 errors\n")
+
+
+LINE = "".join(f"{number:03} " for number in range(60))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("column", [1, 5, 60, 121, 200, 240])
+@pytest.mark.parametrize("label", ["", "first written here"])
+@pytest.mark.parametrize("marked", [1, 4, 300])
+def test_a_long_line_is_cut_around_its_caret(width: int, column: int, label: str, marked: int) -> None:
+    """Both lines fit the terminal, so that the caret stands below what it marks."""
+    problem = WARNING._replace(places=(Place(Position("f", 7, column), label, (), LINE, marked),))
+
+    *_, shown, caret = problem_text(problem, width=width).splitlines()
+
+    assert len(shown) <= width
+    assert len(caret) <= width or marked > 4
+    at = caret.index("^")
+    assert shown[at] == LINE[column - 1] or (shown[at] == "…" and column > len(LINE) - 2)
+    assert caret.endswith(label)
+    cut = shown.partition("| ")[2]
+    assert cut.strip("…").strip() in LINE
+    assert cut.startswith(("…", "000"))
+    assert cut.endswith(("…", "059 "))
+
+
+def test_a_line_that_fits_is_whole() -> None:
+    """So is each line where no width is known, as in a file."""
+    problem = WARNING._replace(places=(Place(Position("f", 7, 200), "", (), LINE, 4),))
+
+    for width in (None, 4 + len(LINE)):
+        assert f"7 | {LINE}\n" in problem_text(problem, width=width)
+    assert "…" in problem_text(problem, width=3 + len(LINE))
+
+
+def test_what_is_counted_stands_behind_its_like() -> None:
+    """Not behind the notes, where it reads as if it belonged to them."""
+    errors = [Problem("e", Severity.ERROR, f"Error {number}.") for number in range(30)]
+    note = Problem("not-checked", Severity.NOTE, "Not checked.")
+
+    heads = re.findall(r"^(?:error|note)\[[a-z-]*\]", problems_text([*errors, note]), re.MULTILINE)
+
+    assert heads == ["error[e]"] * 20 + ["error[more-problems]", "note[not-checked]"]
+
+
+def test_details_and_help_are_indented_alike() -> None:
+    """Each further line begins below the first word of the sentence."""
+    problem = WARNING._replace(details=("word " * 30,), help="word " * 30)
+
+    lines = problem_text(problem, width=60).splitlines()[1:]
+
+    assert {line[:4] for line in lines if not line.startswith("  = help")} <= {"  = ", "    ", "  = h"}
+    assert {len(line) - len(line.lstrip()) for line in lines if "=" not in line} == {4, 10}
