@@ -3,19 +3,23 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.shell_completion import get_completion_class
 
+from reconciler.cli.command_lines import line_of
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import result
-from reconciler.cli.tree import command, completes
+from reconciler.cli.tree import Refused, command, completes
 from reconciler.manifests.fields import Field, NoSuchField, fields_of, find_field
 from reconciler.manifests.schema import schema_file_text
 from reconciler.model.printable import lines_text
 from reconciler.model.similar import nearest
+
+if TYPE_CHECKING:
+    from reconciler.cli.problem_pages import Explanation
 
 KINDS: Final = ("host", "guest", "machine", "simulated-host", "plan")
 """The kinds of document that have a schema."""
@@ -39,6 +43,9 @@ def explain_command(field: str | None) -> Exit:
       reconcile explain host.spec.keep.adapters
       reconcile explain leading-zero
     """  # noqa: D301 - click reads the character
+    if field is not None and (what := _on_a_host(field)):
+        line = line_of(("status", field))
+        raise Refused(f"{field} is a {what}; explain takes a field, an id or a state", f"{line}    # who has it")
     kinds = read_kinds()
     if field is None:
         result(lines_text(_kinds_lines(kinds)))
@@ -63,13 +70,27 @@ def _lines_of_id(word: str, error: NoSuchField, kinds: Iterable[Field]) -> Itera
     known, wanted = [*explanations()], id_in(word)
     found = [one for one in known if one.id == wanted]
     if not found:
-        near = "" if error.near or error.parent else nearest(wanted, (one.id for one in known))
+        is_id = not (error.near or error.parent)
+        near = (_described(wanted, known) or nearest(wanted, (one.id for one in known))) if is_id else ""
         if near:
             raise click.UsageError(f"no problem has the id '{wanted}'. Did you mean: {_EXPLAIN} {near}")
         raise click.UsageError(_instead(error, kinds))
     for number, one in enumerate(found):
         yield from [""] * bool(number)
         yield from explanation_lines(one, _WIDTH)
+
+
+def _on_a_host(word: str) -> str:
+    """Whether `word` is a ``queue`` or a ``card``; empty where it is neither."""
+    forms = ((r"(?ai)[0-9a-f]{2}\.00[0-9a-f]{2}", "queue"), (r"(?ai)card[0-9a-f]{1,2}", "card"))
+    return next((what for form, what in forms if re.fullmatch(form, word)), "")
+
+
+def _described(wanted: str, known: "Sequence[Explanation]") -> str:
+    """The id of what is `known` whose id and text have each word of `wanted`; empty where several do, or none does."""
+    words = [re.escape(word.removesuffix("s")) for word in wanted.split("-")]
+    found = {one.id for one in known if all(re.search(rf"(?i)\b{word}", f"{one.id} {one.text}") for word in words)}
+    return found.pop() if len(found) == 1 and all(words) else ""
 
 
 def read_kinds(names: Iterable[str] = KINDS) -> tuple[Field, ...]:

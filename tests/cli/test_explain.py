@@ -152,6 +152,9 @@ def test_the_package_has_the_pages_that_explain_ids() -> None:
         ("leadng-zero", "no problem has the id 'leadng-zero'. Did you mean: reconcile explain leading-zero"),
         ("domains", "Fields like it: guest.spec.domains, host.spec.pool.domains, host.spec.keep.domains, "),
         ("keep", "no kind of document is called 'keep'. Did you mean: reconcile explain host.spec.keep"),
+        ("yaml-anchor", "no problem has the id 'yaml-anchor'. Did you mean: reconcile explain yaml-alias"),
+        ("anchor", "Did you mean: reconcile explain yaml-alias"),
+        ("error[yaml-anchors]", "no problem has the id 'yaml-anchors'. Did you mean: reconcile explain yaml-alias"),
         ("xyzzy", "there are host, guest, machine, simulated-host, plan. Run: reconcile explain"),
         ("guest.spec.uuid.x", "guest.spec.uuid has no field 'x'; it has none. Run: reconcile explain guest.spec.uuid"),
         ("guest.\x1b[2J", "guest has no field '\\x1b[2J'"),
@@ -166,3 +169,15 @@ def test_an_unknown_field_is_wrong_usage(word: str, said: str, capsys: pytest.Ca
     command = re.search(r"(?:Did you mean|Run): reconcile (explain[^(\n]*)", err)
     assert command
     assert run(shlex.split(command[1])) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "what"), [("05.0047", "queue"), ("0A.00fF", "queue"), ("card05", "card"), ("card0a", "card")]
+)
+def test_what_is_on_a_host_is_shown_by_the_status(word: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no field, and what it is on this host no page knows."""
+    assert run(["explain", word]) == 64
+
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"{word} is a {what}; explain takes a field, an id or a state" in err
+    assert err.endswith(f"next: reconcile status {word} # who has it")
