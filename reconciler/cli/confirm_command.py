@@ -20,7 +20,7 @@ from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.cli.open_host import command_line, opened, require_ap_bus, require_host, state_of
-from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
+from reconciler.cli.options import Duration, HostOptions, OneApply, WholeNumber, host_options
 from reconciler.cli.output import note, say, say_elsewhere_too
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
@@ -86,7 +86,7 @@ def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
 
 
 @command("expire")
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=WholeNumber(min=1))
 @host_options
 def expire_command(number: int, host: HostOptions) -> Exit:
     """Wait until the time of a generation is over, and roll it back unless it was confirmed."""

@@ -23,7 +23,7 @@ from reconciler.cli.fleet_options import (
 )
 from reconciler.cli.hmc_command import machines_at
 from reconciler.cli.open_host import manifests_commit, named_manifests, origin_of, refuse_to_replace, with_words
-from reconciler.cli.options import Duration, format_option
+from reconciler.cli.options import Duration, WholeNumber, format_option
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command
 from reconciler.cli.validate_command import contradictions
@@ -93,7 +93,7 @@ def _for_hosts(flag: str, help: str, metavar: str = "HOST") -> Callable[[_Functi
     metavar="DURATION",
     help="How long the others wait after the canaries.",
 )
-@click.option("--batch", type=click.IntRange(1, MOST_HOSTS), metavar="NUMBER", help="How many apply at one time.")
+@click.option("--batch", type=WholeNumber(1, MOST_HOSTS), metavar="NUMBER", help="How many apply at one time.")
 @click.option("--base", metavar="REF", help="Compare machines with this git commit, for the work on the HMC.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'fleet apply FILE'.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")

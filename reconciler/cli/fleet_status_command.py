@@ -18,7 +18,7 @@ from reconciler.cli.fleet_options import (
     say_unanswered,
 )
 from reconciler.cli.open_host import named_manifests
-from reconciler.cli.options import Duration, format_option
+from reconciler.cli.options import Duration, WholeNumber, format_option
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.cli.tree import command
 from reconciler.fleet.answers import Standings, Stands, read_standings
@@ -106,7 +106,7 @@ def _waited(
 @click.option(
     "-n",
     "newest",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     default=20,
     show_default=True,
     metavar="NUMBER",

@@ -14,6 +14,7 @@ from reconciler.cli.history_words import asked_for
 from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,
+    WholeNumber,
     format_option,
     host_options,
     label_option,
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
 
 @command("history")
 @click.argument("words", nargs=-1, metavar="[show ID | diff ID ID | state [ID]]", shell_complete=completes("history"))
-@click.option(
-    "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
-)
+@click.option("-n", "newest", type=WholeNumber(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all.")
 @label_option("List the generations that changed a guest with this label only, and its suspensions.")
 @format_option("text", "wide", "diff", "json")
 @host_options

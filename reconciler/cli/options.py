@@ -311,6 +311,19 @@ def consent_options(function: _Function) -> _Function:
     return with_options(function, with_consents, options)
 
 
+class WholeNumber(click.IntRange):
+    """A whole number of a range; a wrong one is refused in plain words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        least = int(self.min or 0)
+        bounds = f"of at least {least}" if self.max is None else f"from {least} to {int(self.max)}"
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not what it takes; write a whole number {bounds}", param, ctx)
+
+
 _PARTS: Final = r"(?a)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?"
 
 

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.cli.main import SECTIONS, cli, run
+from reconciler.cli.options import WholeNumber
 from reconciler.cli.tree import canonical
+from testing.commands import every_command
 
 WORDS = st.one_of(
     st.sampled_from(["--plan", "--apply", "--watch", "plan", "apply", "watch", "status", "-f", "--", "--yes", "-"]),
@@ -128,3 +130,30 @@ def test_a_missing_choice_is_listed_line_by_line(capsys: pytest.CaptureFixture[s
     """As click lays it out, without an escaped tab."""
     assert run(["completion"]) == 64
     assert "\\t" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "bounds"),
+    [
+        (["history", "-n"], "of at least 0"),
+        (["fleet", "history", "-n"], "of at least 0"),
+        (["fleet", "plan", "--batch"], "from 1 to "),
+        (["expire", "--"], "of at least 1"),
+    ],
+)
+@pytest.mark.parametrize("value", ["one", "1.5", "-1"])
+def test_what_is_no_whole_number_is_refused_in_plain_words(
+    words: list[str], bounds: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to write; an "integer range" is no word of ours."""
+    assert run([*words, value]) == 64
+
+    assert f"'{value}' is not what it takes; write a whole number {bounds}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_each_whole_number_is_refused_alike() -> None:
+    """In each command that takes one."""
+    types = {type(one.type) for context in every_command() for one in context.command.params}
+
+    assert WholeNumber in types
+    assert not types & {type(click.INT), click.IntRange, type(click.FLOAT), click.FloatRange}
