@@ -103,7 +103,8 @@ def show_unfinished(host: HostOptions, *, but_waiting: bool = False) -> None:
         try:
             lines = look()
         except BadRecord as error:
-            lines = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {error.remedy}"]
+            lines = [f"warning: a file that we keep {error.verdict}: {error}; {consequence}"]
+            lines += [f"  next: {error.remedy}"] if error.remedy else []
         for line in lines:
             say(line)
 

@@ -13,7 +13,7 @@ from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.open_host import say_whose_records
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
-from reconciler.model.codec import BadRecord
+from reconciler.model.codec import BadRecord, NewerRecord
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here, ends_of
 from reconciler.model.errors import (
     BugError,
@@ -43,6 +43,7 @@ _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     StaleError: "stale",
     BusyError: "busy",
     BadRecord: "error: a file that we keep is damaged, so nothing was done",
+    NewerRecord: "error: a file that we keep was made by a newer reconcile, so nothing was done",
 }
 """How the message begins."""
 

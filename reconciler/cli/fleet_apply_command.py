@@ -14,7 +14,7 @@ from reconciler.cli.tree import command
 from reconciler.fleet.answers import Ended, read_ended
 from reconciler.fleet.commit import Outcome, Refusal
 from reconciler.fleet.plan_file import FleetPlan, fleet_id, plan_content, read_fleet_plan
-from reconciler.model.codec import LARGEST, BadRecord
+from reconciler.model.codec import LARGEST, BadRecord, NewerRecord
 from reconciler.model.commands import HELD_INSTALL
 from reconciler.model.errors import InputError
 from reconciler.model.printable import shell_line
@@ -109,7 +109,8 @@ def read_plan_file(file: str) -> FleetPlan:
     try:
         return read_fleet_plan(content)
     except BadRecord as error:
-        raise BadFleetPlan(f"{file} is no plan for several hosts, or is damaged: {error}") from error
+        what = error.verdict if isinstance(error, NewerRecord) else "is no plan for several hosts, or is damaged"
+        raise BadFleetPlan(f"{file} {what}: {error}") from error
 
 
 def _ended(plan: FleetPlan, id: str, fleet: FleetOptions) -> Ended | None:

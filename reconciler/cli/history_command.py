@@ -19,7 +19,7 @@ from reconciler.cli.options import (
     host_options,
     label_option,
 )
-from reconciler.cli.output import note, page_for_stdout, paint_for_stdout, result, say
+from reconciler.cli.output import note, page_for_stdout, paint_for_stdout, result, say, say_remedy
 from reconciler.cli.tree import command, completes
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
@@ -143,7 +143,8 @@ def _suspension_changes(host: HostOptions, names: frozenset[str] | None) -> list
     try:
         changes = with_ends(suspension_changes(state, now), now)
     except BadRecord as error:
-        say(f"warning: the history lacks suspensions: {error}", f"  next: {error.remedy}")
+        say(f"warning: the history lacks suspensions: {error}")
+        say_remedy(error)
         return []
     return [one for one in changes if names is None or not one.guests or not names.isdisjoint(one.guests)]
 

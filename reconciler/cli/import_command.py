@@ -170,7 +170,7 @@ def _names_of_ours(journal: Journal) -> dict[str, str]:
     try:
         return {uuid: name for uuid, (name, _) in journal.applied().guests.items()}
     except BadRecord as error:
-        say(f"warning: a file that we keep is damaged, so the names of guests are not known: {error}")
+        say(f"warning: a file that we keep {error.verdict}, so the names of guests are not known: {error}")
         return {}
 
 

@@ -21,7 +21,7 @@ from reconciler.cli.open_host import (
     wanted_source,
 )
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
-from reconciler.cli.output import note, report, say
+from reconciler.cli.output import note, report, say, say_remedy
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.locks import patience
@@ -400,7 +400,8 @@ def _log(state: StateDirectory, changes: Sequence[SuspensionChange]) -> None:
     try:
         log_suspensions(state, changes)
     except BadRecord as error:
-        say(f"warning: the history will not show this: {error}", f"  next: {error.remedy}")
+        say(f"warning: the history will not show this: {error}")
+        say_remedy(error)
     except OSError as error:
         say(f"warning: the history will not show this: {error_text(error)}")
 

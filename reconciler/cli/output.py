@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from reconciler import Plan
+    from reconciler.model.errors import ReconcileError
     from reconciler.model.problems import Problem
     from reconciler.render.table import Page
 
@@ -325,6 +326,12 @@ def say_elsewhere_too(spare: Callable[[str], object]) -> None:
     if output := _output(sys.stderr):
         output.spare = spare
         output.begin_again()
+
+
+def say_remedy(error: "ReconcileError") -> None:
+    """Say what to run next about `error`, where that is known."""
+    if error.remedy:
+        say(f"  next: {error.remedy}")
 
 
 def show_problems(

@@ -478,7 +478,6 @@ def _kept(read: Callable[[], _Record], log: Log) -> _Record | None:
     try:
         return read()
     except BadRecord as error:
-        log.warning(
-            "a file that an earlier run has left is damaged and is not used", reason=str(error), next=error.remedy
-        )
+        text = f"a file that an earlier run has left {error.verdict} and is not used"
+        log.warning(text, reason=str(error), **({"next": error.remedy} if error.remedy else {}))
         return None

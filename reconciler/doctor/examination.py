@@ -22,7 +22,7 @@ from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, identity_of, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.machines.location import located
-from reconciler.model.codec import BadRecord
+from reconciler.model.codec import BadRecord, NewerRecord
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import StateError
 from reconciler.model.identity import MachineIdentity
@@ -154,6 +154,13 @@ def _needs_root(refused: Exception, why: str) -> Finding:
 def _damage(refused: Exception) -> Finding:
     if _is_denied(refused):
         return _needs_root(refused, "the commands that need it refuse, or leave it out")
+    if isinstance(refused, NewerRecord):
+        return error(
+            "newer-state",
+            f"a file that we keep {refused.verdict}: {refused}",
+            "the commands that need it refuse, or leave it out",
+            "update reconcile on this host; the file is as it should be, so leave it where it is",
+        )
     return error(
         "damaged-state",
         f"what we keep cannot be used: {error_text(refused)}",

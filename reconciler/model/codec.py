@@ -29,7 +29,19 @@ from functools import reduce
 from itertools import accumulate
 from operator import or_
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from reconciler.model.errors import StateError
 from reconciler.model.printable import quoted
@@ -56,6 +68,9 @@ class BadRecord(StateError):
         remedy: what to run so that commands that need the file work again; empty where the file is not known yet.
     """
 
+    verdict: ClassVar[str] = "is damaged"
+    """What is to be said of the file."""
+
     def __init__(self, problem: str, field: str = "", file: str = "", remedy: str = "") -> None:
         super().__init__(problem, field, file)
         self.problem = problem
@@ -67,14 +82,29 @@ class BadRecord(StateError):
         """The same error, seen from the value that holds this one as member or item `step`."""
         where = f"[{step}]" if isinstance(step, int) else step if re.fullmatch(_PLAIN, step) else quoted(step)
         joined = self.field if not self.field or self.field.startswith("[") else f".{self.field}"
-        return BadRecord(self.problem, f"{where}{joined}", self.file, self.remedy)
+        return type(self)(self.problem, f"{where}{joined}", self.file, self.remedy)
 
     def of_file(self, file: str, remedy: str = "") -> "BadRecord":
         """The same error, with the file named, and `remedy`, what to run about it."""
-        return BadRecord(self.problem, self.field, file, remedy)
+        return type(self)(self.problem, self.field, file, remedy)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.field, self.problem) if part)
+
+
+class NewerRecord(BadRecord):
+    """What we keep is of a newer format, as after a downgrade: it is whole, and a newer reconcile can read it."""
+
+    verdict = "was made by a newer reconcile"
+
+    def of_file(self, file: str, remedy: str = "") -> "BadRecord":  # noqa: ARG002 - it is not moved away
+        """The same error, with the file named; there is nothing to run, since the file is as it should be."""
+        return super().of_file(file)
+
+
+def newer_version(found: int, known: int) -> NewerRecord:
+    """That a file has format version `found`, which comes after the one that is `known`."""
+    return NewerRecord(f"{found} is of a newer reconcile, and this one reads {known}: update this one", VERSION)
 
 
 def read_json(content: bytes, largest: int = LARGEST) -> Any:
@@ -205,6 +235,8 @@ class Codec:
         if type(found := members.pop(VERSION)) is not int:
             what = "the text " if isinstance(found, str) else ""
             raise BadRecord(f"{what}{quoted(found)} stands where the number {version} is expected", VERSION)
+        if found > version:
+            raise newer_version(found, version)
         if found != version:
             raise BadRecord(f"version {quoted(found)} is not known here, only {version}", VERSION)
         return self.read(kind, members)

@@ -66,6 +66,10 @@ DAMAGED: Final = "damaged"
 """The result of a generation whose file cannot be read."""
 
 
+NEWER: Final = "newer"
+"""The same where a newer reconcile made the file."""
+
+
 class Actor(StrEnum):
     """Which part of ours makes an apply, and so who decided on it."""
 
@@ -236,6 +240,7 @@ class Generation(NamedTuple):
         overridden: the names of those that were changed nevertheless, with consent; `THE_HOST` for a whole host.
         remark: what else there is to know of how it ended, a few words; mostly empty.
         is_damaged: whether its file cannot be read; then only its number is known.
+        is_newer: whether that is because a newer reconcile made it.
         guests: the names of the guests that the plan changes, and the uuids of other devices, in the plan's order.
         pool_changes: whether it changes the host pool.
         files: the paths of the files of other tools that it changes.
@@ -252,6 +257,7 @@ class Generation(NamedTuple):
     overridden: tuple[str, ...] = ()
     remark: str = ""
     is_damaged: bool = False
+    is_newer: bool = False
     guests: tuple[str, ...] = ()
     pool_changes: bool = False
     files: tuple[str, ...] = ()
@@ -265,7 +271,7 @@ class Generation(NamedTuple):
     def result(self) -> str:
         """How it ended, in a few words, for people."""
         if self.is_damaged:
-            return DAMAGED
+            return NEWER if self.is_newer else DAMAGED
         return self.outcome.result.value if self.outcome else "not finished"
 
     @property

@@ -17,7 +17,7 @@ from reconciler.integrations.files import write_named
 from reconciler.integrations.mdevctl import uuid_of
 from reconciler.integrations.persistence import NOT_DEFINITIONS, BootFiles, read_boot_files
 from reconciler.kernel.text_forms import parse_queue
-from reconciler.model.codec import BadRecord, Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form, NewerRecord
 from reconciler.model.commands import NOWHERE, OBSERVE, OF_MACHINE, Advised, Here
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
@@ -247,6 +247,8 @@ def read_host_record(file: str | os.PathLike[str]) -> HostRecord:
             with open(name, "rb") as stream:
                 content = stream.read(LARGEST_RECORD + 1)
         return parse_record(content)
+    except NewerRecord as error:
+        raise BadHostRecord(f"{name} {error.verdict}: {error}") from error
     except BadRecord as error:
         raise BadHostRecord(f"{name} is no record of a host, or is damaged: {error}", _RECORDS) from error
 

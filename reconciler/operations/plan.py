@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
-from reconciler.model.codec import BadRecord
+from reconciler.model.codec import BadRecord, NewerRecord
 from reconciler.model.commands import OBSERVE, Here
 from reconciler.model.desired import Desired, DesiredGuest, Persistence, Selector
 from reconciler.model.errors import InputError
@@ -401,13 +401,15 @@ def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> P
 
 def _without_damaged(made: Plan, damaged: Iterable[BadRecord], unread: tuple[Unread, ...]) -> Plan:
     """`made`, which says that it rests on less than there is since records are `damaged`, and what is `unread`."""
+    newer = [one for one in damaged if isinstance(one, NewerRecord)]
+    verdict = newer[0].verdict if newer else BadRecord.verdict
     problem = Problem(
-        "damaged-record",
+        "newer-record" if newer else "damaged-record",
         Severity.WARNING,
-        "a file that we keep is damaged, so that this is shown without it, and nothing can be applied",
+        f"a file that we keep {verdict}, so that this is shown without it, and nothing can be applied",
         (),
         tuple(map(str, unread)),
-        " ".join(_moving_away(one.remedy) for one in damaged),
+        " ".join(("Update reconcile on this host.",) if newer else (_moving_away(one.remedy) for one in damaged)),
     )
     note = f"it rests on what can be read ({several(one.what for one in unread)} could not be)"
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)

@@ -272,7 +272,7 @@ class AppliedLast(NamedTuple):
             number = history.newest_target()
         except NoSuchGeneration:
             if any(one.is_damaged for one in history.generations()):
-                raise NothingWanted("the record of what was applied last is damaged") from None
+                raise NothingWanted("the record of what was applied last cannot be used") from None
             raise
         found = history.target(number)
         desired, commit = found.desired, found.generation.origin.commit
@@ -281,8 +281,8 @@ class AppliedLast(NamedTuple):
         of_commit = f" of commit {commit_words(commit)}" if commit else ""
         try:
             later = history.partial_since(number)
-        except BadRecord:
-            raise NothingWanted("a record of what was applied last is damaged") from None
+        except BadRecord as error:
+            raise NothingWanted(f"a record of what was applied last {error.verdict}") from None
         words = f"what was applied last: generation {number}{of_commit}{_later_words(later)}"
         desired = _with_partial(desired, later)
         return Wanted(desired, None, commit, compared=ComparedWith(Source.APPLIED, words, number, commit))

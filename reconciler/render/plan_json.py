@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
-from reconciler.model.codec import LARGEST, BadRecord, Codec, read_json
+from reconciler.model.codec import LARGEST, BadRecord, Codec, newer_version, read_json
 from reconciler.model.commands import ENFORCED, OBSERVE, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
@@ -339,7 +339,11 @@ def _found_otherwise(before: Any, now: Any) -> str:
 def _checked(record: Any, file: str) -> SavedPlan:
     if not isinstance(record, dict) or "formatVersion" not in record:
         raise BadPlanFile(f"{file} is no saved plan", _SAVE)
-    if type(version := record["formatVersion"]) is not int or version != FORMAT_VERSION:
+    version = record["formatVersion"]
+    if type(version) is int and version > FORMAT_VERSION:
+        newer = newer_version(version, FORMAT_VERSION)
+        raise BadPlanFile(f"{file} {newer.verdict}: {newer}")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise BadPlanFile(f"{file} has format version {version!r}, not {FORMAT_VERSION}", _SAVE)
     if not record.keys() >= {_MANIFESTS, _RECORDED, "host", "basis", "fingerprint", _TEXTS, _DIGEST}:
         raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
+from reconciler.model.codec import NewerRecord
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired, Selector
 from reconciler.model.errors import InputError, StateError
@@ -196,7 +197,9 @@ class History:
         try:
             return self.get(number)
         except (StateError, OSError) as error:
-            return Generation(number, Origin("", "", 0.0), "", "", error_text(error), None, is_damaged=True)
+            is_newer = isinstance(error, NewerRecord)
+            unknown = Origin("", "", 0.0)
+            return Generation(number, unknown, "", "", error_text(error), None, is_damaged=True, is_newer=is_newer)
 
     def get(self, number: int) -> Generation:
         """Generation `number`.

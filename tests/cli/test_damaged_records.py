@@ -61,6 +61,44 @@ def test_damage_of_any_kind_is_told(command: Command, file: str) -> None:
 
 
 @pytest.mark.parametrize("file", [one for one in FILES if "lock" not in one])
+def test_what_a_newer_reconcile_made_is_not_called_damaged(command: Command, file: str) -> None:
+    """Nor is it moved away: this reconcile is updated, as after a downgrade."""
+    path = state_of(command) / file
+    whole = path.read_bytes()
+    assert b'"formatVersion": 1' in whole
+    path.write_bytes(whole.replace(b'"formatVersion": 1', b'"formatVersion": 7', 1))
+    texts = []
+    for words in (*READERS, *WRITERS):
+        ran = ran_with(command, words)
+        assert_is_told(ran, words, file)
+        assert "damaged" not in ran.out + ran.err, (words, ran)
+        assert f"mv {path}" not in ran.out + ran.err, (words, ran)
+        texts.append(ran.out + ran.err)
+    assert any("made by a newer reconcile" in one for one in texts)
+    assert any("7 is of a newer reconcile, and this one reads 1: update this one" in one for one in texts)
+
+
+def test_what_a_newer_reconcile_saved_is_not_called_damaged(command: Command) -> None:
+    """A plan, a record of the host."""
+    (state_of(command) / "pending.json").unlink()
+    (state_of(command) / "journal.jsonl").unlink()
+    plan, record = (str(command.directory / name) for name in ("plan.json", "record.json"))
+    command("plan", "--out", plan)
+    command.bare("observe", "--out", record, "--simulate", str(command.simulated_host))
+    for file in (plan, record):
+        content = Path(file).read_text(encoding="utf-8")
+        Path(file).write_text(content.replace('"formatVersion": 1', '"formatVersion": 7', 1), encoding="utf-8")
+    manifests = ("-f", str(command.directory / "guests.yaml"))
+
+    for words in (("apply", plan), ("plan", "--observed", record, *manifests), ("report", "--observed", record)):
+        ran = command.bare(*words, *(("--html", "-") if "report" in words else ()))
+        assert ran.code == 1, ran
+        assert f"error: {words[-1] if len(words) < 4 else record} was made by a newer reconcile: " in ran.err
+        assert "7 is of a newer reconcile, and this one reads 1: update this one" in ran.err
+        assert "next: " not in ran.err
+
+
+@pytest.mark.parametrize("file", [one for one in FILES if "lock" not in one])
 def test_every_field_is_looked_at(command: Command, file: str) -> None:
     """None of the fields that say what is to be done takes a value of another kind; file and field are named."""
     path = state_of(command) / file

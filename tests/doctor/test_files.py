@@ -138,6 +138,8 @@ def test_damage_to_anything_that_is_kept_is_told(machine: OpenHost, name: str) -
     file.chmod(0o600)
 
     assert names(machine) == {"damaged-state"}
+    file.write_bytes(b'{"formatVersion": 7}')
+    assert names(machine) == {"newer-state"}
     file.unlink()
     file.symlink_to("/etc/passwd")
     assert names(machine) == {"damaged-state"}

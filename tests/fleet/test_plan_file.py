@@ -86,7 +86,7 @@ def test_what_was_changed_after_it_was_saved_is_refused() -> None:
         (lambda one: one["settings"].update(confirmWithin=60), "^settings.confirmWithin: 120 to 604800 seconds"),
         (lambda one: one["settings"].update(batch=0), "^settings.batch: 1 to 1000 hosts are expected"),
         (lambda one: one["settings"].update(soak=1e9), "^settings.soak: at most 604800 seconds"),
-        (lambda one: one.update(formatVersion=2), "^formatVersion: version 2 is not known here"),
+        (lambda one: one.update(formatVersion=2), "^formatVersion: 2 is of a newer reconcile"),
         (lambda one: one.pop("operator"), "^operator: missing"),
         (lambda one: one.update(more=1), "^more: not known here"),
     ],

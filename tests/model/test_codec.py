@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.codec import BadRecord, Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form, NewerRecord
 from reconciler.model.ids import IdSet
 
 
@@ -159,7 +159,8 @@ NO_VALUES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("byNumber",), {"07": True}, "byNumber: its key '07': it is no number"),
     (("byNumber",), {"x": True}, "byNumber: its key 'x': it is no number"),
     (("byNumber",), {str(2**63): True}, f"byNumber: its key '{2**63}': a number from 0"),
-    (("formatVersion",), 2, "formatVersion: version 2 is not known here, only 1"),
+    (("formatVersion",), 2, "formatVersion: 2 is of a newer reconcile, and this one reads 1: update this one"),
+    (("formatVersion",), 0, "formatVersion: version 0 is not known here, only 1"),
     (("formatVersion",), "1", "formatVersion: the text '1' stands where the number 1 is expected"),
     (("formatVersion",), True, "formatVersion: True stands where the number 1 is expected"),
     (("formatVersion",), 1.0, "formatVersion: 1.0 stands where the number 1 is expected"),
@@ -212,7 +213,7 @@ def test_a_file_is_an_object(content: bytes) -> None:
 def test_another_version_is_read_by_who_knows_it() -> None:
     """The version is that of the format of one file."""
     assert CODEC.read_content(Whole, CODEC.content(ONE, 2), 2) == ONE
-    with pytest.raises(BadRecord, match="formatVersion: version 2 is not known here, only 1"):
+    with pytest.raises(NewerRecord, match="formatVersion: 2 is of a newer reconcile, and this one reads 1"):
         CODEC.read_content(Whole, CODEC.content(ONE, 2))
 
 
