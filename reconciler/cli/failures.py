@@ -271,7 +271,17 @@ def _system_text(error: OSError) -> str:
     if isinstance(error, PermissionError):
         file = error.filename or "a file"
         return f"{file}: permission denied; only root may read and change what is kept of a host"
+    if isinstance(error, FileNotFoundError) and not error.filename and not _has_directory():
+        return "the current directory has been removed; change to another one"
     return error_text(error)
+
+
+def _has_directory() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _bug(error: Exception) -> Exit:

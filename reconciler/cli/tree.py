@@ -78,6 +78,9 @@ class Plain(click.Command):
 
             raise other_value(error, ctx, said) from None
         ctx.allow_extra_args = accepted
+        may_be_empty = any(not word or word.endswith("=") for word in said)
+        if may_be_empty and not ctx.resilient_parsing and (refused := _without_text(ctx)):
+            raise refused
         if ctx.args and not accepted and not ctx.resilient_parsing:
             from reconciler.cli.suggestions import without_place
 
@@ -95,6 +98,20 @@ def _without_value(context: click.Context, words: Sequence[str]) -> Refused | No
     from reconciler.cli.missing_values import without_value
 
     return without_value(context, words)
+
+
+_MAY_SAY_NOTHING: Final = "reason"
+"""The parameter whose command says itself what is missing."""
+
+
+def _without_text(context: click.Context) -> Refused | None:
+    """That a parameter is said to be an empty text, which names nothing; None where none is."""
+    for one in context.command.params:
+        value = context.params.get(one.name or "")
+        if one.name != _MAY_SAY_NOTHING and (value == "" or (isinstance(value, tuple) and "" in value)):
+            what = f"the value of {one.opts[0]}" if isinstance(one, click.Option) else "an argument"
+            return Refused(f"{what} is empty; a variable of the shell may not be set")
+    return None
 
 
 class Group(click.Group):

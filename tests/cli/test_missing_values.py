@@ -75,3 +75,49 @@ def test_the_file_of_a_report_may_have_been_forgotten(command: Command) -> None:
 def test_a_value_may_look_like_an_option(command: Command, words: tuple[str, ...]) -> None:
     """With an equals sign, or where it is no option of the command."""
     assert command.bare("suspend", "guest1", *words, "--simulate", "simulated-host.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("status", ""), "an argument"),
+        (("status", "guest1", ""), "an argument"),
+        (("plan", ""), "an argument"),
+        (("apply", ""), "an argument"),
+        (("suspend", "", "--reason", "x"), "an argument"),
+        (("plan", "-f", ""), "the value of -f"),
+        (("plan", "-f", ".", "-f", ""), "the value of -f"),
+        (("plan", "--simulate", ""), "the value of --simulate"),
+        (("plan", "--out", ""), "the value of --out"),
+        (("plan", "--state-dir", ""), "the value of --state-dir"),
+        (("plan", "--host", ""), "the value of --host"),
+        (("plan", "--target", ""), "the value of --target"),
+        (("plan", "--observed", ""), "the value of --observed"),
+        (("observe", "--out", ""), "the value of --out"),
+        (("validate", "--base", ""), "the value of --base"),
+        (("validate", "--base="), "the value of --base"),
+    ],
+)
+def test_an_empty_word_is_refused_before_anything_is_done(
+    words: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names nothing, and comes from a variable that is not set; nothing of it is taken for the default."""
+    assert run(words) == 64
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert " ".join(shown.err.split()) == f"Error: {what} is empty; a variable of the shell may not be set"
+
+
+@pytest.mark.parametrize("words", [("plan",), ("validate",), ("apply", "--yes")], ids=" ".join)
+def test_a_directory_that_was_removed_is_named(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel says only that there is no such file or directory."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    assert run(words) == 1
+
+    assert capsys.readouterr().err == "error: the current directory has been removed; change to another one\n"
