@@ -299,7 +299,7 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged:
         else:
             show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
-                person.show(f"{problems_text(shown.problems, person.paint, person.page.width)}\n")
+                person.show(f"{problems_text(shown.problems, person.paint, person.page.width, person.page.shown)}\n")
             person.show(plan_text(shown, person.page, whole=whole))
     return agreed("Apply this?", number, unchanged)
 

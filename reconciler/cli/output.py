@@ -225,7 +225,8 @@ def page_for_stderr() -> "Page":
     """The same for stderr, without colour, since `say` adds none."""
     from reconciler.render.table import Page
 
-    return Page(_width_for_stderr())
+    output, width = _output(sys.stderr), _width_for_stderr()
+    return _page_of(width, plain, output.encoding) if output else Page(width)
 
 
 def page_for_terminal(descriptor: int) -> "Page":
@@ -234,12 +235,16 @@ def page_for_terminal(descriptor: int) -> "Page":
 
 
 def _page(terminal: Callable[[], int] | None, paint: Paint, encoding: str) -> "Page":
+    return _page_of(_width(terminal), paint, encoding)
+
+
+def _page_of(width: int | None, paint: Paint, encoding: str) -> "Page":
     from reconciler.render.table import Page
 
     def shown(text: str) -> str:
         return in_encoding(escaped(text), encoding)
 
-    return Page(_width(terminal), paint, shown, shown("…"))
+    return Page(width, paint, shown, shown("…"))
 
 
 def _width(terminal: Callable[[], int] | None) -> int | None:
@@ -302,11 +307,10 @@ def say(*lines: str) -> None:
 
 def _divided(line: str, width: int | None) -> list[str]:
     is_step = line.startswith("  next: ")
-    if width is None or (not is_step and (len(line) <= width or line.startswith(" "))):
+    if width is None or (not is_step and ((line.isascii() and len(line) <= width) or line.startswith(" "))):
         return [line]
-    from reconciler.render.table import Page
-
-    return Page(width).with_remark(line) if is_step else Page(width).wrapped("", line)
+    page = page_for_stderr()
+    return page.with_remark(line) if is_step else page.wrapped("", line)
 
 
 def _width_for_stderr() -> int | None:
@@ -316,9 +320,7 @@ def _width_for_stderr() -> int | None:
 
 def note(text: str, lead: str = "note: ") -> None:
     """Write `text` to stderr behind `lead`, on as many lines as it needs at a terminal of this width."""
-    from reconciler.render.table import Page
-
-    say(*Page(_width_for_stderr()).wrapped(lead, text, 0))
+    say(*page_for_stderr().wrapped(lead, text, 0))
 
 
 def say_elsewhere_too(spare: Callable[[str], object]) -> None:
@@ -356,7 +358,8 @@ def show_problems(
             shown = with_hosts_beside(shown, context)
         sys.stdout.flush()
         ending = "" if at_the_end else "\n"
-        sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), _width_for_stderr())}{ending}")
+        page = page_for_stderr()
+        sys.stderr.write(f"{problems_text(shown, paint_for_stderr(), page.width, page.shown)}{ending}")
 
 
 def control(stream: TextIO, sequence: str) -> None:

@@ -1,11 +1,11 @@
 """Problems as text, in the manner of a good compiler: what, where with a caret, and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import WRONG_DIRECTORY, Place, Problem, Severity, is_rest, rest_of
-from reconciler.render.table import Page
+from reconciler.render.table import Page, unchanged
 from reconciler.render.text import Paint, counted, plain
 
 MOST_IN_TEXT: Final = 20
@@ -40,22 +40,33 @@ def few_of(problems: Sequence[Problem]) -> list[Problem]:
     return [*about, *few]
 
 
-def problems_text(problems: Sequence[Problem], paint: Paint = plain, width: int | None = None) -> str:
+def problems_text(
+    problems: Sequence[Problem],
+    paint: Paint = plain,
+    width: int | None = None,
+    shown: Callable[[str], str] = unchanged,
+) -> str:
     """The first of `problems`, an empty line between two, and a last line that counts all; empty where there are none.
 
-    Sentences are divided where they are longer than `width`, in columns, and lines of files cut; places never are.
+    Sentences are divided where they are longer than `width`, in columns, as they are `shown`, for example with escapes
+    for what the encoding lacks; lines of files are cut, and places are left as they are.
     """
     if not problems:
         return ""
     return "\n".join(
-        [*(problem_text(problem, paint, width) for problem in few_of(problems)), lines_text([count_text(problems)])]
+        [
+            *(problem_text(one, paint, width, shown) for one in few_of(problems)),
+            lines_text([count_text(problems)]),
+        ]
     )
 
 
-def problem_text(problem: Problem, paint: Paint = plain, width: int | None = None) -> str:
+def problem_text(
+    problem: Problem, paint: Paint = plain, width: int | None = None, shown: Callable[[str], str] = unchanged
+) -> str:
     """One problem, several lines, each ended by a newline."""
     gutter = max((len(str(place.position.line)) for place in problem.places if place.excerpt), default=1)
-    page, head = Page(width), f"{problem.severity}[{problem.id}]"
+    page, head = Page(width, shown=shown), f"{problem.severity}[{problem.id}]"
     first, *rest = page.wrapped("", f"{head}: {problem.message}")
     lines = [f"{paint(problem.severity, head)}{paint('bold', first.removeprefix(head))}"]
     lines += [f"  {paint('bold', one[2:])}" for one in rest]

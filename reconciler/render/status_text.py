@@ -433,8 +433,8 @@ def _guest_lines(guest: GuestStatus, source: Source, page: Page) -> Iterator[str
 
 
 def _guest_facts(guest: GuestStatus, source: Source) -> Iterator[tuple[str, str]]:
-    if labels := _labels(guest):
-        yield "labels", labels
+    if guest.labels:
+        yield "labels", ", ".join(f"{key}={value}" for key, value in guest.labels)
     if manifest := manifest_of(guest, source):
         yield "manifest", manifest
     if guest.guest:

@@ -11,6 +11,8 @@ _GAP: Final = "  "
 _WIDE: Final = ("W", "F")
 _LABEL: Final = re.compile(r" *(?:[a-z]+: +)?")
 """What stands before a command, such as ``  next: ``."""
+_LONGEST_NAME: Final = 80
+"""No word that has to be copied, but a path, is wider than so many columns."""
 _LEAST_ROOM: Final = 30
 """The fewest columns that a text is divided for."""
 _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
@@ -66,7 +68,8 @@ class Page(NamedTuple):
     def wrapped(self, lead: str, text: str, hang: int = 2, style: str = "") -> list[str]:
         """`text` behind `lead`, in the colour of `style`, on as many lines as it needs here.
 
-        Where the page has no width that is one line. A word that is wider than the page is not divided.
+        Where the page has no width that is one line. A word that is wider than the page is divided only where it is
+        no path, and wider than what has to be copied as a whole.
 
         Args:
             lead: stands before the text on the first line.
@@ -78,7 +81,7 @@ class Page(NamedTuple):
             pieces = [text]
         else:
             room = max(_LEAST_ROOM, self.width - columns_of(lead))
-            pieces = _divided(self.shown(text), room, room - hang)
+            pieces = _divided(self.shown(text), room, room - hang, max(self.width, _LONGEST_NAME))
         margin = " " * (columns_of(lead) + hang)
         painted = (self.paint(style, piece) if style else piece for piece in pieces)
         return [f"{margin if number else lead}{piece}" for number, piece in enumerate(painted)]
@@ -86,7 +89,7 @@ class Page(NamedTuple):
     def with_remark(self, line: str) -> list[str]:
         """A `line` with a command; where a remark behind it has no room, it stands below, where the command begins."""
         command, _, remark = line.rpartition("    # ")
-        if self.width is None or not command or columns_of(line) <= self.width:
+        if self.width is None or not command or columns_of(self.shown(line)) <= self.width:
             return [line]
         label = _LABEL.match(command)
         assert label  # also of a line without one
@@ -154,21 +157,30 @@ def _line(row: Row, widths: Sequence[int], page: Page) -> str:
     return "".join(parts).rstrip()
 
 
-def _divided(text: str, first: int, others: int) -> list[str]:
-    """`text` in pieces of at most `first` and `others` columns, as far as its words allow."""
+def _divided(text: str, first: int, others: int, longest: int) -> list[str]:
+    """`text` in pieces of at most `first` and `others` columns, as far as its words allow, of at most `longest`."""
     if columns_of(text) <= first:
         return [text]
     whole = [range(*one.span()) for kind in (_COMMANDS, _BRACKETS) for one in re.finditer(kind, text)]
     gaps = [one for one in _GAPS.finditer(text) if not any(one.start() in part for part in whole)]
     ends = [*(one.start() for one in gaps), len(text)]
-    pieces = [text[: ends[0]]]
+    pieces = _pieces_of(text[: ends[0]], first, others, longest)
     for one, end in zip(gaps, ends[1:], strict=True):
         gap, word = one[1], text[one.end() : end]
         room = first if len(pieces) == 1 else others
         if columns_of(pieces[-1]) + len(gap) + columns_of(word) <= room:
             pieces[-1] += gap + word
         else:
-            pieces.append(word)
+            pieces += _pieces_of(word, others, others, longest)
+    return pieces
+
+
+def _pieces_of(word: str, first: int, others: int, longest: int) -> list[str]:
+    if columns_of(word) <= longest or "/" in word or " " in word:  # a path, or a command
+        return [word]
+    pieces = [_first_columns(word, first)]
+    while rest := word[sum(map(len, pieces)) :]:
+        pieces.append(_first_columns(rest, others))
     return pieces
 
 

@@ -346,7 +346,7 @@ def test_guests_are_chosen_by_name_uuid_and_label(night: Command) -> None:
     (mail,) = record["guests"]
     assert (mail["name"], mail["state"], mail["labels"]) == ("mail", "failing", {"tenant": "office", "tier": "gold"})
     assert night.bare("status", mail["uuid"], *WHERE).out == night.bare("status", "mail", *WHERE).out
-    assert "  labels      tenant=office,tier=gold\n" in night.bare("status", "mail", *WHERE).out
+    assert "  labels      tenant=office, tier=gold\n" in night.bare("status", "mail", *WHERE).out
 
     ran = night.bare("status", "-l", "tenant=payments", *WHERE)
     assert states(ran) == {name: state for name, state in STATES.items() if "payments" in name}

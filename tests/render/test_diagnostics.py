@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from reconciler.model.printable import in_encoding
 from reconciler.model.problems import WRONG_DIRECTORY, Place, Position, Problem, ProblemList, Severity
 from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
+from reconciler.render.table import columns_of
 from reconciler.render.text import Paint, Painter, plain
 
 OVERLAP = Problem(
@@ -183,3 +185,15 @@ def test_details_and_help_are_indented_alike() -> None:
 
     assert {line[:4] for line in lines if not line.startswith("  = help")} <= {"  = ", "    ", "  = h"}
     assert {len(line) - len(line.lstrip()) for line in lines if "=" not in line} == {4, 10}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_sentences_fit_the_width_as_the_encoding_shows_them(encoding: str) -> None:
+    """What it lacks becomes an escape, which is wider."""
+    reason = "Prüfung der 漢漢漢漢 Schlüssel é漢, " * 5
+    problem = Problem("suspended", Severity.WARNING, reason, details=(reason,), help=reason)
+
+    text = problems_text([problem], plain, 80, lambda text: in_encoding(text, encoding))
+
+    assert text.isascii() == (encoding == "ascii")
+    assert all(columns_of(line) <= 80 for line in text.splitlines())

@@ -112,3 +112,22 @@ def test_a_remark_that_has_no_room_stands_below_its_command(label: str) -> None:
         f"{label}reconcile plan",
         *Page(40).wrapped(" " * len(label) + "# ", "shows what an apply does, and what it leaves as it is", 0),
     ]
+
+
+@pytest.mark.parametrize("text", ["w" * 300, f"Fix {'w' * 300} at once", "漢" * 100, "x" * 81])
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_word_that_nobody_copies_is_divided_where_it_is_wider_than_the_page(text: str, width: int) -> None:
+    """Such as one of a commit's subject; nothing of it is lost."""
+    lines = Page(width).wrapped("  subject:   ", text, 0)
+
+    assert all(columns_of(line) <= width for line in lines)
+    joined = "".join(line[13:] for line in lines)
+    assert joined.replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("word", [f"/srv/{'w' * 100}", "n" * 63, f"reconcile apply -f {'w' * 100}"])
+def test_what_is_copied_is_not_divided(word: str) -> None:
+    """Paths, names and commands, on any page."""
+    (line,) = (one for one in Page(40).wrapped("", f"see: {word}") if word in one)
+
+    assert line.strip().endswith(word)
