@@ -216,11 +216,19 @@ class _Drawing:
 
     def _fitting(self, room: int) -> _Part:
         """As many rows of as many blocks as have place in `room` lines, with the lines that count the rest."""
-        block, frame = self._per_block, len(["domain", "digit", "digit", "", "rest"])
-        blocks = room // (len(self._rows) + frame)
-        if blocks:
-            return _Part(self._rows, self._columns[: blocks * block])
-        return _Part(self._rows[: max(1, room - frame - 1)], self._columns[:block])
+        frame, rest = len(["domain", "digit", "digit", ""]), len(["more rows", "more columns"])
+        columns: list[_Band] = []
+        rows: list[_Band] = []
+        for block in self._divided_columns(self._columns):
+            here = [row for row in self._rows if self._is_in(row, block)]
+            room -= len(here) + frame
+            if room < rest and columns:
+                break
+            columns += block
+            if room < rest:  # not even one block has place
+                return _Part(here[: max(1, len(here) + room - rest)], columns)
+            rows = [row for row in self._rows if row in rows or row in here]
+        return _Part(rows, columns)
 
     @property
     def _per_block(self) -> int:
@@ -228,15 +236,25 @@ class _Drawing:
 
     def _blocks(self, rows: Sequence[_Band], columns: Sequence[_Band]) -> list[str]:
         lines = []
-        for start in range(0, len(columns), self._per_block):
-            block = columns[start : start + self._per_block]
-            lines += [*self._header(block), *(self._row(row, block) for row in rows), ""]
+        for block in self._divided_columns(columns):
+            shown = [self._row(row, block) for row in rows if self._is_in(row, block)]
+            lines += [*self._header(block), *shown, ""] if shown else []
         if len(rows) < len(self._rows):
             lines[-1:] = [f"  {self._page.ellipsis} and {counted(len(self._rows) - len(rows), 'more row')}", ""]
         if len(columns) < len(self._columns):
             left = counted(len(self._columns) - len(columns), "more column")
             lines[-1:] = [f"  {self._page.ellipsis} and {left}", ""]
         return lines
+
+    def _divided_columns(self, columns: Sequence[_Band]) -> Iterator[Sequence[_Band]]:
+        """`columns` in as many blocks as the page is narrow."""
+        for start in range(0, len(columns), self._per_block):
+            yield columns[start : start + self._per_block]
+
+    def _is_in(self, row: _Band, block: Sequence[_Band]) -> bool:
+        """Whether anything of `row` stands in `block`."""
+        cells = self._shown.rows[row.first]
+        return any(one.first in cells for one in block)
 
     def _header(self, block: Sequence[_Band]) -> Iterator[str]:
         yield f"{'':{self._edge}}domain"

@@ -400,3 +400,31 @@ def test_a_queue_in_conflict_is_not_promised_to_both(command: Command) -> None:
     guests.write_text(guests.read_text().replace("domains: [4, 0xab]", "domains: [4, 0x47]"))
 
     assert first_line(command("status", "05.0047")) == "05.0047: guest2 has it; guest1 claims it, too (conflict)"
+
+
+def test_no_row_is_empty_where_rows_are_left_out(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block has the rows in which something of it stands; those that stand in none of those shown are counted."""
+    monkeypatch.setenv("COLUMNS", "80")
+    guests = [
+        "---\napiVersion: reconciler/v1\nkind: Guest\n"
+        f"metadata: {{name: g{number:03}, labels: {{team: t{number % 9}}}}}\n"
+        f"spec: {{host: lpar7, adapters: [{number % 40}], domains: [{number // 40 * 20 + number % 17}]}}\n"
+        for number in range(400)
+    ]
+    (tmp_path / "many").mkdir()
+    host = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n"
+    (tmp_path / "many/site.yaml").write_text(host + "".join(guests))
+
+    def rows(*words: str) -> list[str]:
+        out = command("matrix", "-l", "team=t0", *words, manifests=tmp_path / "many").out
+        found = [line for line in out.splitlines() if re.match(r"  [0-9a-f]{2}(-[0-9a-f]{2})?( {3}|$)", line)]
+        assert all(len(line.split()) > 1 for line in found)
+        assert len(out.splitlines()) <= 60 or words
+        return [line.split()[0] for line in found]
+
+    shown = rows()
+    assert len(shown) == len(set(shown)) > 20
+    assert set(shown) < set(rows("-o", "wide"))
+    assert len(set(rows("-o", "wide"))) == 40
