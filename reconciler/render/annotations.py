@@ -120,17 +120,26 @@ def _consents(plan: Plan) -> Iterator[Problem]:
 
 
 def problems_sarif(problems: Sequence[Problem], origin: Origin) -> str:
-    """`problems` as a SARIF log with one run: JSON in ASCII, ended by a newline."""
-    return _sarif(problems, origin, {})
+    """`problems` as a SARIF log with one run: JSON in ASCII, ended by a newline.
+
+    GitHub's code scanning takes no result without a place. What is about no line is shown at the beginning of the first
+    file that there is a problem with, or at the directory of the run.
+    """
+    first = next((place.position.file for one in problems for place in one.places), ".")
+    return _sarif(_with_places(problems, Position(first, 1, 1)), origin, {})
 
 
 def plan_sarif(plan: Plan, origin: Origin) -> str:
     """The same for `plan`: its problems, and what needs consent; its summary is a property of the run."""
     properties = {"host": plan.desired.host.name, "summary": summary_text(plan, ""), "fingerprint": plan.fingerprint}
-    # What reads a log wants a place for each result: the Host's, where no manifest is to blame.
-    place = (Place(plan.desired.host.position),)
-    problems = [one if one.places else one._replace(places=place) for one in (*plan.problems, *_consents(plan))]
+    # Where no manifest is to blame, the Host's place.
+    problems = _with_places([*plan.problems, *_consents(plan)], plan.desired.host.position)
     return _sarif(problems, origin, {**properties, "notes": list(plan.notes)})
+
+
+def _with_places(problems: Iterable[Problem], position: Position) -> list[Problem]:
+    """`problems`, those without a place at `position`."""
+    return [one if one.places else one._replace(places=(Place(position),)) for one in problems]
 
 
 def _sarif(problems: Sequence[Problem], origin: Origin, properties: Mapping[str, Any]) -> str:
@@ -170,11 +179,10 @@ def _result(problem: Problem, rule: int, origin: Origin) -> dict[str, Any]:
         "message": _message(_words(problem)),
         "partialFingerprints": {"reconcileProblem/v1": _fingerprint(problem, origin)},
     }
-    if problem.places:
-        first, *others = problem.places
-        result["locations"] = [_location(first, origin)]
-        if others:
-            result["relatedLocations"] = [{**_location(one, origin), "id": at} for at, one in enumerate(others, 1)]
+    first, *others = problem.places
+    result["locations"] = [_location(first, origin)]
+    if others:
+        result["relatedLocations"] = [{**_location(one, origin), "id": at} for at, one in enumerate(others, 1)]
     return result
 
 
@@ -182,15 +190,16 @@ def _fingerprint(problem: Problem, origin: Origin) -> str:
     """The same where only lines have moved, so that a review does not show an old problem as a new one."""
     record = problem_record(problem)
     files = (_relative(place.position.file, origin) for place in problem.places)
-    excerpts = (place["excerpt"].strip() for place in record["places"])
-    words = "\n".join(chain((problem.id,), files, excerpts, () if problem.places else (problem.message,)))
+    excerpts = [place["excerpt"].strip() for place in record["places"]]
+    words = "\n".join(chain((problem.id,), files, excerpts, () if any(excerpts) else (problem.message,)))
     return sha256(words.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _location(place: Place, origin: Origin) -> dict[str, Any]:
-    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": _artifact(place.position.file, origin)}}
-    if not place.is_whole:
-        location["physicalLocation"]["region"] = _region(place.position, place)
+    region = {"startLine": 1} if place.is_whole else _region(place.position, place)
+    location: dict[str, Any] = {
+        "physicalLocation": {"artifactLocation": _artifact(place.position.file, origin), "region": region}
+    }
     if place.label:
         location["message"] = _message(place.label)
     return location
@@ -221,7 +230,7 @@ def _relative(file: str, origin: Origin) -> str:
     """`file` as it is named from the root; an absolute path where it is not below that."""
     path = os.path.normpath(os.path.join(origin.here, file))
     below = os.path.join(origin.root, "")
-    return path.removeprefix(below) if path.startswith(below) else path
+    return os.path.relpath(path, origin.root) if f"{path}/".startswith(below) else path
 
 
 def _message(text: str) -> dict[str, str]:

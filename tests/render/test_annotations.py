@@ -63,6 +63,11 @@ def results(text: str) -> list[Any]:
     (run,) = log["runs"]
     for one in run["results"]:
         assert run["tool"]["driver"]["rules"][one["ruleIndex"]]["id"] == one["ruleId"]
+        # What the standard lets be left out and GitHub's code scanning requires, by its rules GH1003 and GH1015.
+        physical = [place["physicalLocation"] for place in one["locations"]]
+        assert len(physical) == 1
+        assert physical[0]["artifactLocation"]["uri"]
+        assert physical[0]["region"]["startLine"] >= 1
     found: list[Any] = run["results"]
     return found
 
@@ -140,6 +145,19 @@ def test_a_file_is_named_from_the_root_of_the_repository(file: str, uri: str) ->
 
     assert uri == artifact["uri"]
     assert ("uriBaseId" in artifact) == (not uri.startswith("file:"))
+
+
+def test_what_is_about_no_line_is_shown_at_the_first_problem() -> None:
+    """That not everything was checked, for example; without any other problem, at the directory of the run."""
+    note = Problem("not-checked", Severity.NOTE, "not everything was checked")
+
+    beside = results(problems_sarif([note, problem(line=7)], ORIGIN))
+    alone = results(problems_sarif([note], ORIGIN))
+    at_the_root = results(problems_sarif([note], ORIGIN._replace(here="/repo")))
+
+    places = [one["locations"][0]["physicalLocation"] for one in (*beside, *alone, *at_the_root)]
+    assert [one["artifactLocation"]["uri"] for one in places] == ["site/a.yaml", "site/a.yaml", "site", "."]
+    assert [one["region"]["startLine"] for one in places] == [1, 7, 1, 1]
 
 
 def test_a_problem_that_has_moved_is_the_same() -> None:
