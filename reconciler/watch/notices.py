@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from reconciler.integrations.notifications import NotSent
 from reconciler.model.printable import escaped_values
 from reconciler.render.text import counted
-from reconciler.watch.events import ALL, Event, Wanted, commit_of
+from reconciler.watch.events import ALL, Event, Wanted, commit_of, events
 from reconciler.watch.report import CommitReport, Report
 
 FORMAT_VERSION: Final = 1
@@ -19,6 +19,12 @@ _MOST_WAITING: Final = 64
 _PAUSES: Final = (1.0, 4.0, 15.0, 60.0)
 """Seconds before each further attempt."""
 _CLOSE_SECONDS: Final = 5.0
+
+
+_INERT: Final = str.maketrans({"@": "\uff20", "<": "\u2039", ">": "\u203a", "`": "'"})
+"""What begins a mention or a link in a chat, and ends a quotation, as characters that only look like it."""
+
+_PLAIN: Final = {**_INERT, ord("*"): "\u2217"}
 
 
 class Messenger(Protocol):
@@ -65,11 +71,11 @@ class Notices:
         self._wanted = wanted
         self._desks = [_Desk(one, failed, pauses) for one in messengers]
 
-    def send(self, events: Iterable[Event], report: Report) -> None:
-        """Send `events`, which `report` has brought, without waiting for it."""
+    def send(self, found: Iterable[Event], report: Report) -> None:
+        """Send the events `found`, which `report` has brought, without waiting for it."""
         if not self._desks:
             return
-        for event in filter(self._wanted.has, events):
+        for event in filter(self._wanted.has, found):
             content = json.dumps(escaped_values(notice_record(event, report))).encode()
             for desk in self._desks:
                 desk.put(content)
@@ -81,6 +87,41 @@ class Notices:
         until = monotonic() + seconds
         for desk in self._desks:
             desk.join(until)
+
+
+def for_chats(found: Sequence[Event], previous: Report | None, report: Report) -> tuple[Event, ...]:
+    """The events `found` between two reports, with texts in which a chat acts on nothing that others have written.
+
+    What people have written, such as the subject of a commit, stands in backticks, without what would be a mention or
+    a link there; so does a sentence that may quote some of it. All other fields have it as it is.
+    """
+    said = events(previous and _quoted(previous), _quoted(report))
+    return tuple(one._replace(text=other.text) for one, other in zip(found, said, strict=True))
+
+
+def _quoted(report: Report) -> Report:
+    source, suspended = report.source, report.suspended
+    return report._replace(
+        summary=_plain(report.summary),
+        appeared=tuple(map(_plain, report.appeared)),
+        source=source._replace(
+            subject=_code(source.subject),
+            author=_code(source.author),
+            refused_subject=_code(source.refused_subject),
+            refused_author=_code(source.refused_author),
+        ),
+        suspended=suspended and suspended._replace(reason=_code(suspended.reason), by=_code(suspended.by)),
+    )
+
+
+def _code(text: str) -> str:
+    """`text` as a chat shows a piece of code; nothing of nothing."""
+    return f"`{text.translate(_INERT)}`" if text else ""
+
+
+def _plain(text: str) -> str:
+    """`text`, which is ours but for what it quotes, without what would be a mention, a link or bold there."""
+    return text.translate(_PLAIN).replace("](", "] (")
 
 
 def notice_record(event: Event, report: Report) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from reconciler.transaction.recovery import Recovered
 from reconciler.watch.events import events
 from reconciler.watch.log import Log
 from reconciler.watch.metrics import MetricsFile
-from reconciler.watch.notices import Notices
+from reconciler.watch.notices import Notices, for_chats
 from reconciler.watch.published import LoopPublisher, nothing_more
 from reconciler.watch.publishing_views import Views
 from reconciler.watch.report import Counters, Report
@@ -106,7 +106,7 @@ class FanOut:
         if sinks.notices:
             if self._first:
                 found = with_next(events(self._previous, report), report, self._here)
-            sinks.notices.send(found, report)
+            sinks.notices.send(for_chats(found, self._previous, report), report)
         self._try("status file", lambda: sinks.status.write(report))
         if sinks.publisher:
             views = sinks.views
