@@ -16,10 +16,10 @@ from reconciler.kernel.paths import AP_BUS
 from reconciler.machines.proof import Proof, Proven, prove
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.pinpoint import pinpoint
-from reconciler.manifests.site import names_of_host, placed
+from reconciler.manifests.site import names_of_host, not_checked, placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.printable import escaped, lines_text
-from reconciler.model.problems import NO_MANIFESTS, Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
+from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of, in_a_line, several
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counts_of, problem_record
@@ -184,22 +184,10 @@ def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None)
 
 
 def _not_checked(site: Site, domain_files: Sequence[str], base: str | None) -> list[Problem]:
-    """A note on what was not checked because of errors, so that more may be found once these are fixed."""
-    if any(one.id == NO_MANIFESTS for one in site.problems):
-        return []
-    unread = site.unread_documents
-    whose = "its" if unread == 1 else "their"
-    left_out = [f"{whose} names, uuids and queues were not compared with those of other documents"] if unread else []
-    if domain_files:
-        left_out.append(f"the VMs in {several(domain_files)} were not compared with the guests")
+    left_out = [f"the VMs in {several(domain_files)} were not compared with the guests"] if domain_files else []
     if base is not None and errors_of(site.problems):
         left_out.append(f"uuids were not compared with those at {base}")
-    if not left_out:
-        return []
-    why = f"{counted(unread, 'document')} could not be read" if unread else "there are errors"
-    message = f"{why}, so that not everything was checked"
-    advice = "Fix the errors above, then run again."
-    return [Problem("not-checked", Severity.NOTE, message, details=tuple(left_out), help=advice)]
+    return not_checked(site, left_out)
 
 
 def _by_host(site: Site) -> dict[str, list[DesiredGuest]]:

@@ -28,6 +28,7 @@ from reconciler.model.problems import (
     Position,
     Problem,
     ProblemList,
+    Severity,
     errors_of,
     several,
 )
@@ -111,6 +112,22 @@ def other_host(host: DesiredHost, machine_name: str, what: str = "the record is 
     other = f"Take the record of {host.name}" if "record" in what else f"Name the manifests of {machine_name} with -f"
     advice = f"{other}. If only the machine's name differs, add: --host {host.name}"
     return error("other-host", message, (Place(host.position, field=("metadata", "name")),), advice)
+
+
+def not_checked(site: Site, left_out: Sequence[str] = ()) -> list[Problem]:
+    """A note on what was not checked because of errors, so that more may be found once these are fixed.
+
+    `left_out` are other checks that were left out, a sentence each; without any, and with all documents read, no note.
+    """
+    unread = site.unread_documents
+    if any(one.id == NO_MANIFESTS for one in site.problems) or not (unread or left_out):
+        return []
+    whose = "its" if unread == 1 else "their"
+    compared = [f"{whose} names, uuids and queues were not compared with those of other documents"] if unread else []
+    documents = "1 document" if unread == 1 else f"{unread} documents"
+    why = f"{documents} could not be read" if unread else "there are errors"
+    message, advice = f"{why}, so that not everything was checked", "Fix the errors above, then run again."
+    return [Problem("not-checked", Severity.NOTE, message, details=(*compared, *left_out), help=advice)]
 
 
 def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:

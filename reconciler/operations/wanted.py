@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
-from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
+from reconciler.manifests.site import Site, names_of_host, not_checked, other_host, placed, read_files, read_site
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
@@ -196,7 +196,7 @@ def _invalid(site: Site, errors: tuple[Problem, ...], readable: Desired | None, 
     """
     others = (one for one in site.problems if one not in errors)
     found = () if readable is None else placed(_among(readable), site.sources)
-    return InvalidManifests([for_host(one, name) for one in (*errors, *others, *found)])
+    return InvalidManifests([for_host(one, name) for one in (*errors, *others, *found, *not_checked(site))])
 
 
 def _among(readable: Desired) -> list[Problem]:

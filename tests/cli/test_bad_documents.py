@@ -115,6 +115,18 @@ def test_what_was_not_checked_is_said(command: Command, more: str, count: str) -
     assert f"{'its' if count == '1 document' else 'their'} names, uuids and queues were not compared" in ran.err
 
 
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("drift",), ("matrix",)], ids=" ".join)
+def test_every_command_that_reads_manifests_says_so(command: Command, words: tuple[str, ...]) -> None:
+    """As validate does: what is fixed next may bring more errors."""
+    with (command.directory / "guests.yaml").open("a", encoding="utf-8") as file:
+        file.write(BAD)
+
+    ran = command(*words)
+
+    assert ran.code == 3
+    assert f"{NOT_CHECKED}1 document could not be read, so that not everything was checked\n" in ran.err
+
+
 def test_a_file_that_cannot_be_read_counts_as_a_document(command: Command) -> None:
     """What is in it is not known."""
     (command.directory / "more.yaml").write_bytes(b"\xff")
