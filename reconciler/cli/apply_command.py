@@ -464,9 +464,10 @@ def _are(count: int) -> str:
 
 
 def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool, nothing: str) -> None:
-    from reconciler.render.outcome_text import outcome_json, outcome_text
+    from reconciler.render.outcome_text import in_question, outcome_json, outcome_text
 
-    summary = outcome_text(applied.outcome, here=host.here, nothing=nothing)
+    asked = in_question(applied.outcome, applied.plan)
+    summary = outcome_text(applied.outcome, here=host.here, nothing=nothing, in_question=asked)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
@@ -479,4 +480,4 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
             host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
         )
     width = page_for_stdout().width
-    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, nothing, width), summary)
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, nothing, width, asked), summary)

@@ -226,9 +226,9 @@ def parse_record(content: bytes) -> HostRecord:
     """
     made = _RECORD.read_content(HostRecord, content, _VERSION, LARGEST_RECORD)
     if made.basis != host_basis_of(made.observed, inventory_words(made.applied)):
-        raise BadRecord("it is not that of what the record says", "basis")
+        raise BadRecord("the record was changed or damaged after it was written", "basis")
     if made.content_digest != _digest_of(made):
-        raise BadRecord("it is not that of what the record says: it was changed after it was written", "contentDigest")
+        raise BadRecord("the record was changed or damaged after it was written", "contentDigest")
     return made
 
 

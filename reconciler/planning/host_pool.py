@@ -24,11 +24,11 @@ class PoolReason(StrEnum):
 
     GIVEN = "given by the manifest"
     UNUSED = "no guest needs a queue, so the host has all"
-    DOMAINS = "whole domains are cleared, the smaller axis: one mask write, and future adapters are covered"
-    ADAPTERS = "whole adapters are cleared, the smaller axis: one mask write, and future domains are covered"
-    DOMAINS_ONLY = "whole domains are cleared, since clearing adapters would take kept queues"
-    ADAPTERS_ONLY = "whole adapters are cleared, since clearing domains would take kept queues"
-    MIXED = "adapters and domains are cleared, as few ids as the kept queues allow"
+    DOMAINS = "giving up whole domains takes the fewest ids, and holds for adapters that come later"
+    ADAPTERS = "giving up whole adapters takes the fewest ids, and holds for domains that come later"
+    DOMAINS_ONLY = "whole domains are given up, since giving up adapters would take queues that the host keeps"
+    ADAPTERS_ONLY = "whole adapters are given up, since giving up domains would take queues that the host keeps"
+    MIXED = "adapters and domains are given up, as few ids as the queues that the host keeps allow"
 
 
 class DerivedPool(NamedTuple):

@@ -234,7 +234,7 @@ def partial_text(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_TARGETS:,} more" if len(names) > _MOST_TARGETS else ""
     return (
         f"partial: this is only about {shown}{more}; all else stays, and counts, as it is, the host goes on booting "
-        "into what was applied as a whole, and its generation is nothing to roll back to"
+        "into what was applied as a whole, and no rollback leads to its generation"
     )
 
 

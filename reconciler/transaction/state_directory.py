@@ -190,7 +190,7 @@ def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], 
         kind = "a directory" if is_kind is stat.S_ISDIR else "a file"
         raise UnsafeState(f"{path} must be {kind}, not a link or anything else")
     if found.st_uid == 0 and 0 not in owners:
-        raise OnlyRoot(f"{path} belongs to user 0, not to you; only root may change it")
+        raise OnlyRoot(f"{path} belongs to root, not to you; only root may change it")
     if found.st_uid not in owners:
         raise UnsafeState(f"{path} belongs to user {found.st_uid}, not to you: what it says cannot be trusted")
     if found.st_mode & 0o022:
