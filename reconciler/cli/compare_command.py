@@ -8,6 +8,7 @@ import click
 from reconciler import NoSuchSide, Site, compare_hosts, read_host_record, read_site, standbys_of
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.given_files import denied_record
 from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HOST_OPTIONS, HostOptions, Said, format_option
 from reconciler.cli.output import page_for_stdout, result
@@ -15,7 +16,6 @@ from reconciler.cli.tree import command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import OBSERVE, Here
-from reconciler.model.errors import InputError
 from reconciler.model.machines import LparName
 from reconciler.operations.sides import NO_SITE, NamedSide, SameSide
 from reconciler.render.comparison_text import comparison_json, comparison_text
@@ -87,8 +87,8 @@ def _record(word: str) -> NamedSide:
     """The record in the file `word`, or on standard input."""
     try:
         return read_host_record(word)
-    except PermissionError as error:  # nothing that is kept of a host, so that root has no more right to it
-        raise InputError(f"{word} cannot be read: {error.strerror}") from error
+    except PermissionError as error:
+        raise denied_record(word, error) from error
 
 
 def _side(word: str, site: Site) -> NamedSide:

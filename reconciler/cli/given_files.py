@@ -13,6 +13,8 @@ from reconciler.cli.command_lines import changed_line
 from reconciler.cli.tree import Refused
 from reconciler.manifests.skipped import is_ours, is_simulated_host
 from reconciler.model.commands import APPLY, OBSERVE, PLAN, Command, Here
+from reconciler.model.errors import InputError
+from reconciler.model.printable import shell_line
 
 if TYPE_CHECKING:
     from reconciler import HostRecord
@@ -112,16 +114,25 @@ def read_record(file: str) -> "HostRecord":
     Raises:
         Refused: it is something else of ours.
         BadHostRecord: it is none; names file and field.
+        InputError: this user may not read it.
         OSError: it cannot be read.
     """
     from reconciler import BadHostRecord, read_host_record
 
     try:
         return read_host_record(file)
+    except PermissionError as error:
+        raise denied_record(file, error) from error
     except BadHostRecord as error:
         if refused := _not_a_record(file):
             raise refused from error
         raise
+
+
+def denied_record(file: str, error: PermissionError) -> InputError:
+    """That this user may not read the record in `file`: nothing is kept of a host there, so that no root is needed."""
+    reader = shell_line(("chgrp", "GROUP", file))
+    return InputError(f"{file} cannot be read: {error.strerror}; who has written it may let a group read it: {reader}")
 
 
 def _not_a_record(file: str) -> Refused | None:

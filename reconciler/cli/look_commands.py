@@ -36,6 +36,7 @@ from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
 from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE
+from reconciler.model.printable import shell_line
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -288,5 +289,8 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
         if os.geteuid():
             say(f"  next: {repeated(click.get_current_context(), 'sudo')}")
     elif out is not None:
+        if not os.geteuid() and os.path.isfile(out):
+            group = shell_line(("chgrp", "GROUP", out))
+            say(f"note: only root and its group may read {out}; to let another group read it: {group}")
         say(f"recorded; to plan for this host elsewhere: {Here().line(PLAN.with_flags('--observed', out))}")
     return Exit.DONE

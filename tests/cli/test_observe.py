@@ -261,7 +261,7 @@ def test_a_record_knows_which_apply_waits(command: Command, record: Path, monkey
     assert_same_plans(command, record)
     said = by_record(command, record)
     assert "Nothing to do" not in said.out
-    assert "generation 1 waits to be confirmed for another 90 s; then it is rolled back." in said.out
+    assert "generation 1 waits to be confirmed for another 1 minute 30 seconds; then it is rolled back." in said.out
     steps = re.findall(r"  next: (.*)    # ", said.out)
     assert list(map(parsed, steps)) == ["reconcile confirm", "reconcile cancel"]
     assert "waits to be confirmed" not in said.err
@@ -655,3 +655,24 @@ def test_a_record_that_is_missing_is_named(command: Command, record: Path) -> No
 
     assert ran.code == 1
     assert f"there is no file {record}" in ran.err
+
+
+@pytest.mark.parametrize("words", [("plan",), ("report", "--html", "-"), ("compare",)], ids=" ".join)
+def test_a_record_that_another_user_has_written_leads_to_its_group(
+    command: Command, record: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is kept of a host there, so that no root is needed; whoever wrote it was told who can read it."""
+    assert f"to let another group read it: chgrp GROUP {record}\n" in observed(command, record).err or os.geteuid()
+
+    def denied(file: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", file)
+
+    monkeypatch.setattr("reconciler.read_host_record", denied)
+    monkeypatch.setattr("reconciler.cli.compare_command.read_host_record", denied)
+    named = (str(record), str(record)) if words == ("compare",) else ("--observed", str(record))
+    ran = command.bare(*words, *named)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert f"{record} cannot be read: Permission denied; " in ran.err
+    assert f"chgrp GROUP {record}" in ran.err
+    assert "only root" not in ran.err
