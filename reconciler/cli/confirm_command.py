@@ -26,6 +26,7 @@ from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, Command, cancel_of, confirm_of, ends_of
+from reconciler.model.durations import duration_text
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text, lines_text
 from reconciler.transaction.apply_ids import ApplyState, NotBlocked, number_of, standing, waiting
@@ -124,7 +125,7 @@ def run_confirm(host: HostOptions, which: int | str | None, extend: float | None
     elif extend is None:
         say(f"confirmed: generation {number} stays")
     else:
-        say(f"extended: generation {number} waits for another {extend:.0f} s")
+        say(f"extended: generation {number} waits for another {duration_text(extend)}")
     return Exit.DONE
 
 
@@ -195,7 +196,7 @@ def _confirmed(machine: OpenHost, number: int, extend: float | None) -> bool | E
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic()) if pending else 0.0
         what = "confirmed" if extend is None else "given more time"
         say(f"error: generation {number} was not {what}: {error_text(error)}")
-        say(f"  it is rolled back in {left:.0f} s, as before")
+        say(f"  it is rolled back in {duration_text(left)}, as before")
         if extend is not None:
             say(f"  next: {machine.here.line(confirm_of(number))}    # keeps it; this needs no space on a disk")
         say(f"  next: {again()}    # once the cause is gone")
@@ -320,13 +321,12 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
 def _until(host: HostOptions, number: int, seconds: float) -> Iterator[str]:
     """For how many `seconds` generation `number` waits, and how it is kept or rolled back, once a command has ended."""
     yield f"to roll it back at once: {host.line(cancel_of(number))}"
-    yield f"it is rolled back in {seconds:.0f} s unless you run: {host.line(confirm_of(number))}"
+    yield f"it is rolled back in {duration_text(seconds)} unless you run: {host.line(confirm_of(number))}"
 
 
 def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> Iterator[str]:
     """What a person at the terminal can do in the `seconds` in which generation `number` still waits."""
     from reconciler.render.history_list import local_time
-    from reconciler.render.text import duration_text
 
     until = f"until {local_time(time.time() + seconds)}, for {duration_text(round(seconds))}"
     yield from page.wrapped("", f"Generation {number} waits to be confirmed {until}; then it is rolled back.", 0)

@@ -16,6 +16,7 @@ from reconciler.fleet.commit import Outcome, Refusal
 from reconciler.fleet.plan_file import FleetPlan, fleet_id, plan_content, read_fleet_plan
 from reconciler.model.codec import LARGEST, BadRecord, NewerRecord
 from reconciler.model.commands import HELD_INSTALL
+from reconciler.model.durations import duration_text
 from reconciler.model.errors import InputError
 from reconciler.model.printable import shell_line
 from reconciler.render.fleet_text import ended_json, ended_text
@@ -88,7 +89,7 @@ def fleet_apply_command(file: str, name: str, format: str, fleet: FleetOptions) 
         within = plan.settings.confirm_within
         say(
             "it is not known how far the commit has come; hosts that wait to be confirmed roll back by themselves "
-            f"within {within:.0f} s, unless one is confirmed already"
+            f"within {duration_text(within)}, unless one is confirmed already"
         )
         say(f"  next: {again}    # finds out, and goes on")
         return Exit.MIXED

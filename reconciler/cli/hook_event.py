@@ -13,6 +13,7 @@ from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here, confirm_of
+from reconciler.model.durations import duration_text
 from reconciler.model.errors import ConflictError
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Actor, Outcome, Result
@@ -105,7 +106,7 @@ def _refuse_unconfirmed(machine: OpenHost, event: VmEvent) -> bool:
     called = f"generation {number} ({name})" if name else f"generation {number}"
     raise StartRefused(
         f"its mediated device {changed[0]} was made, changed or removed by {called}, which waits to be confirmed for "
-        f"another {left:.0f} s; to keep that: {machine.here.line(confirm_of(name or number))}"
+        f"another {duration_text(left)}; to keep that: {machine.here.line(confirm_of(name or number))}"
     )
 
 

@@ -8,6 +8,7 @@ from reconciler.fleet.commit import Outcome, Refusal
 from reconciler.fleet.host_plan import ALLOW_DISRUPTION, NeededConsent, read_host_plan
 from reconciler.fleet.plan_file import FleetHost, FleetPlan
 from reconciler.model.codec import Codec
+from reconciler.model.durations import duration_text
 from reconciler.model.matrix import Queue
 from reconciler.model.outcome import FleetCommit
 from reconciler.model.printable import lines_text
@@ -248,7 +249,7 @@ def _standing_row(name: str, one: Stands | Refused | NotReached) -> Row:
     if not isinstance(one, Stands):
         return Row((name, "-", "-", "-", reason_of(one)), {4: "error"})
     fleet = one.state
-    left = f"rolled back in {fleet.seconds_left:.0f} s" if fleet.seconds_left is not None else ""
+    left = f"rolled back in {duration_text(fleet.seconds_left)}" if fleet.seconds_left is not None else ""
     differs = "" if one.status.in_sync is not False else "differs from what is wanted"
     state = fleet.state if fleet.fleet else "-"
     note = "; ".join(part for part in (left, differs) if part)
@@ -261,7 +262,7 @@ def _notes(name: str, one: Stands | Refused | NotReached, page: Page) -> Iterato
     if one.state.mode == "following" and one.state.change_mode:
         yield from page.wrapped(f"{name}: ", f"no commit takes it; to change that, run there: {one.state.change_mode}")
     if other := one.state.pending:
-        seconds = "" if other.seconds_left is None else f", for {other.seconds_left:.0f} s"
+        seconds = "" if other.seconds_left is None else f", for {duration_text(other.seconds_left)}"
         yield from page.wrapped(
             f"{name}: ", f"another apply waits to be confirmed{seconds}: {other.id or 'without an id'}"
         )

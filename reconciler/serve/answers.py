@@ -6,8 +6,9 @@ be of this boot, and its next cycle must not be overdue.
 
 from typing import NamedTuple
 
+from reconciler.model.durations import duration_text
 from reconciler.model.printable import one_line
-from reconciler.render.text import duration_text, moment
+from reconciler.render.text import moment
 from reconciler.watch.events import enforced_text
 from reconciler.watch.published import LoopStatus, Published
 from reconciler.watch.report import Condition, Report

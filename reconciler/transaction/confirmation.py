@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import Advised, Command
+from reconciler.model.durations import duration_text
 from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
 from reconciler.transaction.journal import FirstLine, Journal, Unfinished, unfinished_of
@@ -80,7 +81,7 @@ class Awaited(NamedTuple):
             why = f" ({self.obstacle})" if self.obstacle else ""
             return f"generation {number} was rolled back, which could not be recorded yet{why}"
         if self.seconds_left:
-            return f"generation {number} waits to be confirmed for another {self.seconds_left:.0f} s"
+            return f"generation {number} waits to be confirmed for another {duration_text(self.seconds_left)}"
         return f"generation {number} was not confirmed in time"
 
     @property

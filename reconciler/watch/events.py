@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from reconciler.model.durations import duration_text
 from reconciler.model.outcome import Result
-from reconciler.render.text import counted, duration_text
+from reconciler.render.text import counted
 from reconciler.watch.report import (
     FILES_NAME,
     MASKS,

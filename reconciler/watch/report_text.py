@@ -27,8 +27,9 @@ from reconciler.model.commands import (
     history_of,
     resume,
 )
+from reconciler.model.durations import duration_text
 from reconciler.model.printable import lines_text
-from reconciler.render.text import Paint, counted, duration_text, moment, plain
+from reconciler.render.text import Paint, counted, moment, plain
 from reconciler.watch.events import Event, Kind, enforced_text
 from reconciler.watch.report import (
     Condition,

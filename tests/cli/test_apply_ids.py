@@ -61,7 +61,7 @@ def test_an_apply_that_comes_again_is_answered_and_changes_nothing(command: Comm
     pending = command("apply", "--id", "deploy-42", *words)
 
     assert (pending.code, pending.out) == (0, "")
-    assert "as generation 1, which waits to be confirmed for another 299 s" in pending.err
+    assert "as generation 1, which waits to be confirmed for another 4 minutes 59 seconds" in pending.err
     assert everything(command) == before
     line = pending.err[pending.err.index("  next: ") :].strip().removeprefix("next: ").partition("    #")[0]
     assert parsed(line) == "reconcile confirm"
@@ -235,7 +235,7 @@ def test_how_an_apply_stands_is_said_to_people(command: Command) -> None:
 
     ran = command("history", "state", "7-of-9")
 
-    assert ran.out == "7-of-9 (generation 1) waits to be confirmed for another 299 s\n"
+    assert ran.out == "7-of-9 (generation 1) waits to be confirmed for another 4 minutes 59 seconds\n"
     assert "  next: reconcile confirm 7-of-9 --simulate" in ran.err
     assert "  next: reconcile cancel 7-of-9 --simulate" in ran.err
     assert command("confirm", "7-of-9").code == 0

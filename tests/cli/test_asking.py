@@ -363,7 +363,7 @@ def test_without_a_terminal_the_command_that_confirms_is_printed(command: Comman
     assert ran.returncode == 0
     undo, line = ran.stderr.splitlines()[-2:]
     assert "to roll it back at once: reconcile cancel 1" in undo
-    assert "it is rolled back in 3600 s unless you run: reconcile confirm 1" in line
+    assert "it is rolled back in 1 hour unless you run: reconcile confirm 1" in line
     assert without_terminal(shlex.split(line.rpartition("run: ")[2])[1:]).returncode == 0
 
 

@@ -60,7 +60,7 @@ def test_what_waits_is_confirmed(command: Command, which: tuple[str, ...]) -> No
     command("apply", "--yes", "--confirm-within", "5m", "--id", "deploy-42")
     after = command("simulate").out
 
-    assert "waits for another 3600 s" in command("confirm", *which, "--extend", "1h").err
+    assert "waits for another 1 hour" in command("confirm", *which, "--extend", "1h").err
     assert command("confirm", *which).err == "confirmed: generation 1 stays\n"
     assert command("simulate").out == after
 

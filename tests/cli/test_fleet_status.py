@@ -92,7 +92,7 @@ def test_each_host_has_a_line(fleet: Command, ansible: AnsiblePlaybook) -> None:
     assert rows[1][:4] == ["b", "held", COMMIT, "confirmed"]
     assert rows[2][:4] == ["c", "following", "-", "-"]
     assert f"c: no commit takes it; to change that, run there: {loop}\n" in ran.out
-    assert "b: another apply waits to be confirmed, for 5 s: other-1\n" in ran.out
+    assert "b: another apply waits to be confirmed, for 5 seconds: other-1\n" in ran.out
 
 
 def test_a_host_that_does_not_answer_is_shown(fleet: Command, ansible: AnsiblePlaybook) -> None:

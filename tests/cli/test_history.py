@@ -340,7 +340,7 @@ def test_ctrl_c_at_the_terminal_leaves_it_to_the_timer(command: Command, waiting
     """Only the waiting ends."""
     waiting.process.send_signal(signal.SIGINT)
     assert waiting.ended() == 0
-    assert re.search(r"\nit is rolled back in \d{4} s unless you run:\s+reconcile confirm 1", waiting.shown)
+    assert re.search(r"\nit is rolled back in \d+ minutes.* unless you run:\s+reconcile confirm 1", waiting.shown)
     assert command("confirm", "1").code == 0
 
 
@@ -361,12 +361,12 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     ran = command("apply", "--yes", "--confirm-within", "5m")
     assert ran.code == 0
     where = f" --simulate {command.simulated_host}"
-    assert ran.err.endswith(f"it is rolled back in 300 s unless you run: reconcile confirm 1{where}\n")
+    assert ran.err.endswith(f"it is rolled back in 5 minutes unless you run: reconcile confirm 1{where}\n")
     for words in (["plan"], ["status"], ["drift"]):
         assert "generation 1 waits to be confirmed" in command(*words).out
     assert command("apply", "--yes").code == 8
 
-    assert command("confirm", "1", "--extend", "1h").err == "extended: generation 1 waits for another 3600 s\n"
+    assert command("confirm", "1", "--extend", "1h").err == "extended: generation 1 waits for another 1 hour\n"
     assert command("confirm", "2").code == 1
     assert command("confirm", "1").err == "confirmed: generation 1 stays\n"
     assert "waits" not in command("status").err
@@ -560,7 +560,7 @@ def test_it_is_put_back_also_when_we_are_gone(applying: tuple[Command, subproces
     """A real process waits on, after the one that applied and its session have ended."""
     command, process = applying
     _, told = process.communicate(timeout=PATIENCE)
-    assert "rolled back in 1 s" in told
+    assert "rolled back in 1 second" in told
 
     waiting = _waiting_for(command.directory)
     if waiting is not None:

@@ -229,7 +229,7 @@ def test_while_one_waits_no_other_is_made(bench: Bench) -> None:
     bench.apply(confirm_within=300)
     bench.wants(7)
 
-    with pytest.raises(AwaitsConfirmation, match="generation 2 waits to be confirmed for another 300 s"):
+    with pytest.raises(AwaitsConfirmation, match="generation 2 waits to be confirmed for another 5 minutes"):
         bench.apply()
     with pytest.raises(AwaitsConfirmation):
         refuse_pending(bench.machine)

@@ -5,7 +5,8 @@ import pytest
 from reconciler.integrations.git_address import Address
 from reconciler.model.codec import Codec
 from reconciler.model.commands import Here
-from reconciler.render.text import Painter, duration_text
+from reconciler.model.durations import duration_text
+from reconciler.render.text import Painter
 from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.report_text import Ended, next_steps, report_record, report_text
 from testing.commands import parsed
