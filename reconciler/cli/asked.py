@@ -213,6 +213,14 @@ def chosen(
     )
 
 
+def others_named(found: Status, words: tuple[str, ...], rows: Sequence[GuestStatus]) -> tuple[str, ...]:
+    """The names of what `words` ask for that is not among the `rows` that `chosen` has taken."""
+    if not words:
+        return ()
+    asked, taken = asked_for(found, words), {one.uuid for one in rows}
+    return tuple(one.name for one in found.rows if _is_asked_for(one, asked) and one.uuid not in taken)
+
+
 def _is_asked_for(one: GuestStatus, asked: Asked) -> bool:
     return bool({one.name, one.uuid} & {*asked.names}) or any(
         (*map(one.has, asked.queues), *map(one.has_card, asked.cards))
@@ -271,11 +279,11 @@ def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
 
 def say_unknown_labels(found: Status, selector: Selector) -> None:
     """Say which labels there are, where no guest has all those of the `selector`."""
-    guests = [one.guest for one in found.rows if one.guest]
-    if selector.pairs and not any(selector.takes(one.labels) for one in guests):
+    known = [one.labels for one in found.rows if one.labels is not None]
+    if selector.pairs and known and not any(map(selector.takes, known)):
         from reconciler.operations.plan import no_label_text
 
-        say(f"note: {no_label_text(selector, guests)}")
+        say(f"note: {no_label_text(selector, known)}")
 
 
 def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:

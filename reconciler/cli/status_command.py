@@ -17,6 +17,7 @@ from reconciler.cli.asked import (
     cards_asked_for,
     chosen,
     free_asked_for,
+    others_named,
     queues_asked_for,
     refuse_paths,
     say_unknown_labels,
@@ -31,7 +32,6 @@ from reconciler.model.commands import DOCTOR, LOOP_STATUS, Here
 from reconciler.model.desired import Activation, Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text, lines_text
-from reconciler.planning.queue_status import QueueStatus
 from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reconciler.model.problems import Problem
     from reconciler.planning.status import Known
     from reconciler.render.changes import Waiting
+    from reconciler.render.status_record import Selection
     from reconciler.render.status_text import Remark
     from reconciler.transaction.loop_records import Suspensions
     from reconciler.transaction.open_host import OpenHost
@@ -91,7 +92,11 @@ def status_command(
     rows, queues = chosen(found, guests, selector), queues_asked_for(found, guests)
     cards = cards_asked_for(found, guests)
     if format in ("json", "yaml"):
-        _show_record(found, rows, seen, format, [*queues, *(queue for card in cards for queue in card.queues)])
+        from reconciler.render.status_record import Selection
+
+        every = (*queues, *(queue for card in cards for queue in card.queues))
+        selection = None if rows is None else Selection(guests, selector.pairs, every)
+        _show_record(found, rows, seen, format, selection)
     elif format == "name":
         from reconciler.render.status_text import names_text
 
@@ -283,13 +288,17 @@ def _show_text(
     from reconciler.render.status_text import Remark, Shown, guests_text, status_text
 
     page = page_for_stdout()
+    shown = None
+    if rows is not None:
+        asked = f"-l {selector}" if selector.pairs else ""
+        shown = Shown(rows, asked, others_named(found, guests, rows) if asked else ())
     if guests and not wide:
-        result(guests_text(found, rows or (), page, seen.here))
+        others = shown.of(len(shown.rows) + len(shown.others)) if shown and shown.others else ""
+        result(guests_text(found, rows or (), page, seen.here, others))
         return
     remarks = [seen.loop.remark()] if seen.loop else []
     steps = seen.loop.steps(seen.here) if seen.loop else ()
     remarks += [*seen.remarks, *(Remark("not seen", one, "warning") for one in seen.unseen)]
-    shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
     whole = "" if wide else again(format="wide")
     text = status_text(
         found, page, seen.here, remarks, shown, steps=steps, waiting=seen.waiting, wide=wide, whole=whole
@@ -298,12 +307,12 @@ def _show_text(
 
 
 def _show_record(
-    found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str, queues: Sequence[QueueStatus]
+    found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str, selection: "Selection | None"
 ) -> None:
     from reconciler.render.plan_json import json_text
     from reconciler.render.status_record import status_record, yaml_text
 
-    record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen, queues)
+    record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen, selection)
     result(json_text(record) if format == "json" else yaml_text(record))
 
 

@@ -12,7 +12,7 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.codec import BadRecord, NewerRecord
 from reconciler.model.commands import OBSERVE, Here
-from reconciler.model.desired import Desired, DesiredGuest, Persistence, Selector
+from reconciler.model.desired import Desired, Persistence, Selector
 from reconciler.model.errors import InputError
 from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
@@ -28,6 +28,7 @@ from reconciler.planning.plan import Plan, RollsBack, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
+from reconciler.planning.status import Labels
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import NONE, Suspensions, read_suspensions
 from reconciler.transaction.open_host import OpenHost
@@ -342,23 +343,24 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
 
 
 def _no_such_label(asked: Selector, desired: Desired) -> NoSuchGuest:
-    labels = _labels(desired.guests)
+    found = [one.labels for one in desired.guests]
+    labels = _labels(found)
     wrong = _wrong_labels(asked, labels)
     word = wrong[0] if wrong else ""
-    return NoSuchGuest(no_label_text(asked, desired.guests), word, _corrections(wrong, labels))
+    return NoSuchGuest(no_label_text(asked, found), word, _corrections(wrong, labels))
 
 
-def no_label_text(asked: Selector, guests: Iterable[DesiredGuest]) -> str:
-    """That none of the `guests` has all the labels `asked`, which labels there are, and which may be meant."""
-    labels = _labels(guests)
+def no_label_text(asked: Selector, found: Iterable[Labels]) -> str:
+    """That no guest has all the labels `asked`, those that were `found`, a set for each, and which may be meant."""
+    labels = _labels(found)
     word = next(iter(_wrong_labels(asked, labels)), "")
     what = "the label" if len(asked.pairs) == 1 else "all of the labels"
     there = several(labels, _MOST_NAMES) or "none"
     return f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
 
 
-def _labels(guests: Iterable[DesiredGuest]) -> list[str]:
-    return sorted({f"{key}={value}" for one in guests for key, value in one.labels})
+def _labels(found: Iterable[Labels]) -> list[str]:
+    return sorted({f"{key}={value}" for one in found for key, value in one})
 
 
 def _wrong_labels(asked: Selector, labels: Collection[str]) -> list[str]:

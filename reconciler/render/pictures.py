@@ -96,6 +96,9 @@ def _pictures(
     found = {one.adapter: _card(one, observed.types.get(one.adapter, "")) for one in observed.cards} if observed else {}
     absent = NO_CARD if observed else UNKNOWN_CARD
     holders = _holders([grid for _, grid, _ in sides])
+    if any(shown is not grid for _, grid, shown in sides):  # initials stay those of the whole host
+        drawn = _drawn(shown for _, _, shown in sides)
+        holders = {uuid: one for uuid, one in holders.items() if uuid in drawn}
     looks = _Looks({uuid: place for place, uuid in enumerate(holders)})
     lines = [
         {
@@ -128,6 +131,12 @@ def _pictures(
         )
         for (side, grid, _), shown in zip(sides, lines, strict=True)
     ]
+
+
+def _drawn(every: Iterable[Grid]) -> set[str]:
+    """The uuids of those who stand in a cell of any of the grids."""
+    cells = (cell for grid in every for cell in grid.cells if cell.holder)
+    return {one.uuid for cell in cells for one in (cell.holder, *cell.others) if one}
 
 
 def _holders(every: Sequence[Grid]) -> dict[str, Holder]:

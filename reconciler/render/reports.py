@@ -103,6 +103,8 @@ def status_report(
         ("Mediated devices", f"{len(observed.mdevs):,}"),
         ("Host pool", pool_text(observed.pool)),
     ]
+    if rows is not None:
+        facts.append(("Guests", f"{len(rows):,} of {len(status.rows):,} shown"))
     if status.compared.commit:
         facts.append((COMMIT, commit_words(status.compared.commit, _WHOLE)))
     lines = tuple(_guest_row(one, names) for one in (status.rows if rows is None else rows))

@@ -1,11 +1,11 @@
 """The status for programs: as JSON, and the same as YAML."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.planning.pending import pending_hardware
 from reconciler.planning.queue_status import QueueStatus
-from reconciler.planning.status import ComparedWith, GuestStatus, Source, Status
+from reconciler.planning.status import ComparedWith, GuestStatus, Labels, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
 from reconciler.render.plan_json import (
@@ -31,12 +31,20 @@ def compared_record(compared: ComparedWith) -> dict[str, Any]:
     }
 
 
+class Selection(NamedTuple):
+    """What a part of a status was asked for with: words for guests, queues and cards, labels, and the queues named."""
+
+    words: tuple[str, ...]
+    labels: Labels
+    queues: Sequence[QueueStatus] = ()
+
+
 def status_record(
     status: Status,
     rows: Sequence[GuestStatus] | None = None,
     loop: dict[str, Any] | None = None,
     unseen: Sequence[str] = (),
-    queues: Sequence[QueueStatus] = (),
+    selection: Selection | None = None,
 ) -> dict[str, Any]:
     """The whole status as plain values.
 
@@ -45,8 +53,9 @@ def status_record(
         rows: the guests and devices that were asked for; left out, all of them.
         loop: how the loop is, as plain values; None where none is known.
         unseen: what could not be seen, and why, a sentence each.
-        queues: those that were asked for.
+        selection: what was asked for; None where that is all of it.
     """
+    queues = selection.queues if selection else ()
     wanted = None if rows is None else {one.uuid for one in rows}
     plan = status.plan
     return {
@@ -61,6 +70,8 @@ def status_record(
         "rolledBack": rolled_back_record(plan),
         "suspended": status.suspended or None,
         "pool": matrix_record(status.observed.pool),
+        "selection": selection
+        and {"words": list(selection.words), "labels": dict(selection.labels), "total": len(status.rows)},
         "guests": [
             _guest(one, status.compared.source) for one in status.guests if wanted is None or one.uuid in wanted
         ],

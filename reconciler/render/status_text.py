@@ -56,10 +56,22 @@ class Remark(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """Which rows of a status are shown: all of them, or those that were asked for, and in which words."""
+    """Which rows of a status are shown.
+
+    Attributes:
+        rows: those that were asked for.
+        asked: the labels that were asked for, in which words; empty where none were.
+        others: the names of those that were asked for by name, queue or card, and do not have these labels.
+    """
 
     rows: tuple[GuestStatus, ...]
     asked: str = ""
+    others: tuple[str, ...] = ()
+
+    def of(self, total: int) -> str:
+        """How many of `total` guests are shown, and which were left out."""
+        without = f"; not shown: {few_text(self.others)}" if self.others else ""
+        return f"{len(self.rows):,} of {counted(total, 'guest')} shown: {self.asked}{without}"
 
 
 def status_text(
@@ -96,10 +108,7 @@ def status_text(
         lines += [line for text in _legend(status, rows) for line in (*page.wrapped("", text), "")]
     if shown and shown.asked:
         unknown = "" if knows_labels(status) else "; which labels guests have is not known here"
-        lines += page.wrapped(
-            "", f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}{unknown}"
-        )
-        lines += [""]
+        lines += [*page.wrapped("", f"{shown.of(len(status.rows))}{unknown}"), ""]
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += _note_lines(status, shown and shown.rows, page)
@@ -407,13 +416,19 @@ def guests_text(
     rows: Sequence[GuestStatus],
     page: Page = Page(),  # noqa: B008 - a value
     here: Here = NOWHERE,
+    others: str = "",
 ) -> str:
-    """Everything about the guests and devices in `rows`, and the command, to be run `here`, that resumes them."""
+    """Everything about the guests and devices in `rows`, and the command, to be run `here`, that resumes them.
+
+    `others` says which were named and are not among them; empty where there are none.
+    """
     lines = page.wrapped("", f"compared {compared_text(status)}")
     for one in rows:
         lines += ["", *_guest_lines(one, status.compared.source, page)]
     if notes := [*_note_lines(status, rows, page)]:
         lines += ["", *notes[:-1]]
+    if others:
+        lines += ["", *page.wrapped("", others)]
     if names := [one.name for one in rows if one.suspended]:
         lines += ["", *page.with_remark(f"  next: {here.line(resume(names))}    # when the reason is gone")]
     return lines_text(lines)

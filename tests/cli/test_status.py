@@ -357,6 +357,22 @@ def test_guests_are_chosen_by_name_uuid_and_label(night: Command) -> None:
     assert night.bare("status", "-o", "name", "-l", "tenant=office,tier=tin", *WHERE).out == ""
 
 
+def test_what_a_filter_leaves_out_is_said(night: Command) -> None:
+    """Of guests that were named, and for programs: what was asked for, and how many guests there are."""
+    asked = ("mail", "batch", "-l", "tenant=office")
+    for words in (asked, (*asked, "-o", "wide")):
+        out = night.bare("status", *words, *WHERE).out
+        assert "mail" in out
+        assert " guests shown: -l tenant=office; not shown: batch\n" in out
+    record = json.loads(night.bare("status", *asked, "-o", "json", *WHERE).out)
+    everything = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+
+    assert [one["name"] for one in record["guests"]] == ["mail"]
+    total = len(everything["guests"]) + len(everything["foreign"])
+    assert record["selection"] == {"words": ["mail", "batch"], "labels": {"tenant": "office"}, "total": total}
+    assert everything["selection"] is None
+
+
 def test_wrong_words_say_what_to_run(night: Command) -> None:
     """A name that is none, a label without a value, options that have nothing to say to each other."""
     for words, said in (
