@@ -398,9 +398,8 @@ def refusal(found: Standing) -> IdTaken:
     if not found.generation:
         return IdTaken(f"nothing was done: the id {found.id} was cancelled before this apply came; {again}")
     what = f"generation {found.generation}, which {found}"
-    return IdTaken(
-        f"nothing was done: the id {found.id} was used already, by {what}; {again}", history_of(found.generation)
-    )
+    shows = HISTORY if found.state is ApplyState.FORGOTTEN else history_of(found.generation)
+    return IdTaken(f"nothing was done: the id {found.id} was used already, by {what}; {again}", shows)
 
 
 def waiting(state: StateDirectory) -> int:

@@ -154,18 +154,26 @@ def test_the_state_of_nothing_in_particular_names_the_apply_that_waits(command: 
     assert command("history", "state").err == ""
 
 
-def test_an_old_generation_is_undone_by_no_printed_command(command: Command) -> None:
-    """It would undo those that came after it, too."""
-    for adapters in ("[6]", "[5]"):
-        command("apply", "--yes")
-        change(command, "adapters: [5, 6]" if adapters == "[6]" else "adapters: [6]", f"adapters: {adapters}")
-    command("apply", "--yes")
+def test_an_old_generation_is_undone_with_those_that_came_after_it(command: Command) -> None:
+    """The command that does it is printed, with which these are; before the first one there is nothing."""
+    states = []
+    for number, (old, new) in enumerate(
+        (("[5, 6]", "[5, 6]"), ("[5, 6]", "[6]"), ("[6]", "[5]"), ("[5]", "[5, 6]")), 1
+    ):
+        change(command, f"adapters: {old}", f"adapters: {new}")
+        assert command("apply", "--yes", "--id", f"a{number}").code == 0
+        states.append(command("simulate").out)
 
-    ran = command("cancel", "2")
+    first, second, third = (command("cancel", f"a{number}") for number in (1, 2, 3))
 
-    assert ran.code == 4
-    assert "generation 2 does not wait to be confirmed: it stays, and later generations came after it" in ran.err
-    assert next_of(ran)[0] == "history"
+    assert (first.code, second.code, third.code) == (4, 4, 4)
+    assert "no rollback leads to before it, since later generations came after it" in first.err
+    assert next_of(first)[0] == "history"
+    assert "it stays; to roll it back also undoes generation 4\n" in third.err
+    assert next_of(third)[:2] == ["rollback", "2"]
+    assert "it stays; to roll it back also undoes generations 3 to 4\n" in second.err
+    assert command(*next_of(second), "--yes").code == 0
+    assert command("simulate").out == states[0]
 
 
 def test_an_id_is_used_once(command: Command) -> None:
@@ -200,7 +208,10 @@ def test_an_id_outlives_its_generation(command: Command) -> None:
     assert not (folder / "generations/000001.json").exists()
     assert command("apply", "--yes", "--id", "first").code == 4
     assert command("apply", "--yes", "--id", "n2").code == 0
-    assert "is not kept any more" in command("apply", "--yes", "--id", "first").err
+    refused = command("apply", "--yes", "--id", "first")
+    assert "is not in the history any more" in refused.err
+    assert next_of(refused)[0] == "history"
+    assert "show" not in next_of(refused)
     assert command("cancel", "first").code == 1
 
 
