@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, Advised, history_of
-from reconciler.model.durations import duration_text
 from reconciler.model.errors import ConflictError, StateError
 from reconciler.model.outcome import FleetCommit, Outcome, Result, Unconfirmed
 from reconciler.model.printable import error_text
@@ -107,6 +106,8 @@ class Standing(NamedTuple):
         """How it stands, for people, without what it is called."""
         match self.state:
             case ApplyState.PENDING:
+                from reconciler.model.durations import duration_text
+
                 return f"waits to be confirmed for another {duration_text(self.seconds_left)}"
             case ApplyState.EXPIRED:
                 return "was not confirmed in time, and is rolled back"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import Advised, Command
-from reconciler.model.durations import duration_text
 from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
 from reconciler.transaction.journal import FirstLine, Journal, Unfinished, unfinished_of
@@ -81,6 +80,8 @@ class Awaited(NamedTuple):
             why = f" ({self.obstacle})" if self.obstacle else ""
             return f"generation {number} was rolled back, which could not be recorded yet{why}"
         if self.seconds_left:
+            from reconciler.model.durations import duration_text
+
             return f"generation {number} waits to be confirmed for another {duration_text(self.seconds_left)}"
         return f"generation {number} was not confirmed in time"
 

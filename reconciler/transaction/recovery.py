@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
-from reconciler.model.durations import duration_text
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, Unconfirmed, interrupting
 from reconciler.model.printable import error_text
@@ -227,6 +226,8 @@ def refuse_pending(machine: OpenHost) -> None:
         name = History(machine.state).look(pending.generation).origin.id
         called = f"generation {pending.generation} ({name})" if name else f"generation {pending.generation}"
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
+        from reconciler.model.durations import duration_text
+
         raise AwaitsConfirmation(
             f"{called} waits to be confirmed for another {duration_text(left)}",
             confirm_of(pending.generation),

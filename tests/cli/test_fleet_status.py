@@ -88,7 +88,7 @@ def test_each_host_has_a_line(fleet: Command, ansible: AnsiblePlaybook) -> None:
 
     assert (ran.code, ran.err) == (0, "")
     rows = [line.split() for line in ran.out.splitlines()[1:4]]
-    assert rows[0] == ["a", "held", COMMIT, "pending", "rolled", "back", "in", "61", "s"]
+    assert rows[0] == ["a", "held", COMMIT, "pending", "rolled", "back", "in", "1", "minute", "1", "second"]
     assert rows[1][:4] == ["b", "held", COMMIT, "confirmed"]
     assert rows[2][:4] == ["c", "following", "-", "-"]
     assert f"c: no commit takes it; to change that, run there: {loop}\n" in ran.out
