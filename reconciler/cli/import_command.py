@@ -27,6 +27,7 @@ from reconciler.model.observed import Observed
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted, valid_name
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_text import pool_text
+from reconciler.render.text import counted
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.open_host import OpenHost
 
@@ -250,6 +251,8 @@ def _write(format: str, file: str | None, text: str, hosts: Sequence[str], warni
         write_named(file, text.encode("utf-8", "backslashreplace"), only_new=True)
     except Exists:
         raise click.UsageError(f"{file} exists already; choose a new file, or remove that one") from None
+    what = f"host {hosts[0]}" if len(hosts) == 1 else counted(len(hosts), "host")
+    say(f"written: {file}, with the manifests of {what}")
 
 
 def _not_imported(unusable: Sequence[Unusable]) -> list[str]:

@@ -8,7 +8,7 @@ import click
 
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import named_manifests
+from reconciler.cli.open_host import named_manifests, require_simulated_host
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import REVIEW_FORMATS, result, say, show_for_review, show_problems
 from reconciler.cli.tree import command
@@ -56,6 +56,7 @@ def validate_command(
     Where they describe machines, they are checked together: no queue belongs to two active LPARs, and guests ask for
     what their LPARs have. What is proved is proved for the LPARs that are listed.
     """
+    require_simulated_host(host)  # a mistyped name would go unnoticed, as no host is read
     paths, given = named_manifests(host)
     site = read_site(paths, given=given)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE

@@ -120,7 +120,8 @@ def test_the_manifests_say_what_is_there(host: Host) -> None:
 def test_the_command_in_it_takes_the_devices_over(host: Host) -> None:
     """Whole on its line, with the options of the run and the file that was written."""
     file = host.site / f"{'long ' * 30}name.yaml"
-    assert host.import_("--out", str(file)).code == 0
+    ran = host.import_("--out", str(file))
+    assert (ran.code, f"written: {file}, with the manifests of host lpar7\n" in ran.err) == (0, True)
     (line,) = [one for one in file.read_text().splitlines() if one.startswith("#   reconcile ")]
 
     ran = host.bare(*shlex.split(line)[2:], "--yes")

@@ -85,3 +85,13 @@ def test_the_doctor_finds_it(command: Command) -> None:
     assert "lpar7" in found["what"]
     assert "--host lpar9" in found["help"]
     assert json.loads(command("doctor", "--host", "lpar9", "-o", "json").out)["findings"] == []
+
+
+def test_a_simulated_host_that_is_not_there_is_no_use_to_a_check(command: Command) -> None:
+    """The manifests are checked without a host; a name that was mistyped is refused all the same."""
+    assert command("validate").code == 0
+
+    ran = command.bare("validate", "-f", str(command.directory), "--simulate", "mistyped.yaml")
+
+    assert ran.code != 0
+    assert "mistyped.yaml" in ran.err
