@@ -565,7 +565,7 @@ def put(place: tuple[Any, ...], value: object) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("place", "value", "field"),
     [
-        (("formatVersion",), 2, "formatVersion: 2 is of a newer reconcile"),
+        (("formatVersion",), 0, "formatVersion: "),
         (("host",), 7, "host: a number"),
         (("extra",), 7, "extra: not known here"),
         (("observed", "pool", "adapters"), "0xff", "observed.pool.adapters: not a mask"),

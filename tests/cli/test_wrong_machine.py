@@ -68,7 +68,7 @@ def test_an_accepted_plan_that_was_saved_has_to_be_accepted_again(command: Comma
     at = ("--simulate", str(command.simulated_host))
     refused = command.bare("apply", "--yes", file, *at)
     assert (refused.code, "error[wrong-machine]" in refused.err) == (4, True)
-    words = shlex.split(line.partition("reconcile ")[2])
+    words = shlex.split(line.partition("reconcile ")[2], comments=True)
     assert "--accept-machine" in words
     assert command.bare(*words, "--yes").code == 0
 
