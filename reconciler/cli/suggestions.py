@@ -1,8 +1,8 @@
 """What was probably meant by a word or an option that a command does not have: the whole command to run instead."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import click
@@ -70,8 +70,9 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
     near = " or ".join(f"'{one}'" for one in near_options(context.command, name))
     if found is None and not near:
         from reconciler.cli.meant_elsewhere import with_duration, with_option
+        from reconciler.render.text import local
 
-        if refused := with_duration(error, context, said, datetime.now(UTC).astimezone()):
+        if refused := with_duration(error, context, said, local(time.time())):
             return refused
         found = with_option(error, context, said)
     if found is None:

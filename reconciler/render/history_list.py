@@ -4,13 +4,13 @@ Which columns, and what of them, a narrow one keeps.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 from reconciler.model.printable import lines_text
 from reconciler.model.suspending import SuspensionChange, SuspensionEvent
 from reconciler.render.table import Page, Row, across, table_lines
-from reconciler.render.text import iso_time
+from reconciler.render.text import iso_time, local
 
 _STYLE: Final = {
     "applied": "good",
@@ -163,7 +163,8 @@ def commit_notes(listed: str, commits: Sequence[str]) -> list[str]:
 
 def local_time(seconds: float, zone: tzinfo | None = None) -> str:
     """`seconds` since 1970 as a date and a time of day, with the name of the `zone`; None: the one of this process."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    found = local(seconds, zone)
+    return f"{found:%Y-%m-%d %H:%M:%S} {found.tzname() or f'{found:%z}'}"
 
 
 def _zone_name(seconds: float, zone: tzinfo | None) -> str:

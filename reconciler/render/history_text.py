@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, NOWHERE, Here, history_of
@@ -23,7 +23,7 @@ from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk
 from reconciler.render.history_list import Listed, listed_text, local_time, suspension_listed, suspension_record
 from reconciler.render.plan_json import json_text
 from reconciler.render.table import Page
-from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, plain
+from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, local, plain
 
 NEWEST: Final = 20
 """How many generations are listed where nothing else is asked for."""
@@ -34,7 +34,7 @@ MOST_NAMES: Final[int | None] = 3
 
 def local_iso_time(seconds: float, zone: tzinfo | None = None) -> str:
     """The same in ISO 8601, with the distance from UTC: ``2026-11-28T21:30:00+01:00``."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).isoformat(timespec="seconds")
+    return local(seconds, zone).isoformat(timespec="seconds")
 
 
 def history_text(

@@ -1,7 +1,7 @@
 """What all texts share: colours, which only add, counted nouns, durations, and sections that are cut to a few lines."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, NamedTuple
 
 Paint = Callable[[str, str], str]
@@ -49,6 +49,15 @@ def counted(count: int, noun: str) -> str:
 def moment(seconds: float) -> str:
     """`seconds` since 1970 as a date and a time of day, UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local(seconds: float, zone: tzinfo | None = None) -> datetime:
+    """`seconds` since 1970 in the `zone`; None: the one of this process, or UTC where Python has no such zone."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    try:
+        return found.astimezone(zone)
+    except (ValueError, OverflowError):  # TZ=XXX-24, which POSIX allows; or a year that is over there already
+        return found
 
 
 def iso_time(seconds: float) -> str:
