@@ -26,6 +26,7 @@ from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
+from reconciler.model.printable import lines_text
 from reconciler.model.suspending import SuspensionChange, with_ends
 from reconciler.transaction.apply_ids import ApplyState, newest_standing, number_of
 from reconciler.transaction.confirmation import Awaited
@@ -126,7 +127,8 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
         )
         result(listed)
         if selector.pairs:
-            result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
+            text = f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}"
+            result(lines_text(page.wrapped("", text)))
         if not total:
             say_whose_records(host, click.get_current_context())
         for one in commit_notes(listed, [one.origin.commit for one in generations]):
@@ -180,9 +182,9 @@ def _show_state(host: HostOptions, format: str, which: int | str | None) -> None
         return
     number = f"generation {found.generation}" if found.generation else ""
     name = f"{found.id} ({number})" if found.id and number else found.id or number
-    result(f"{name} {found}\n")
+    result(lines_text([f"{name} {found}"]))
     if found.fleet:
-        result(f"a part of the commit {fleet_text(found.fleet.record)}\n")
+        result(lines_text([f"a part of the commit {fleet_text(found.fleet.record)}"]))
     if found.state is ApplyState.PENDING:
         say(f"  next: {host.line(confirm_of(found.id or found.generation))}    # keeps it")
         say(f"  next: {host.line(cancel_of(found.id or found.generation))}    # rolls it back at once")

@@ -100,7 +100,8 @@ def _list(view: HistoryView, format: str, newest: int | None, selector: Selector
     if earlier := len(touching) - len(chosen) + (0 if selector.pairs else view.earlier):
         result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
     if selector.pairs:
-        result(f"{len(touching):,} of {len(view.generations):,} generations changed a guest with -l {selector}\n")
+        text = f"{len(touching):,} of {len(view.generations):,} generations changed a guest with -l {selector}"
+        result(lines_text(page.wrapped("", text)))
 
 
 def _suspensions(view: HistoryView, chosen: Sequence[GenerationView], most: int | None) -> list[SuspensionChange]:
@@ -168,7 +169,8 @@ def _show_between(view: HistoryView, old: GenerationView, new: GenerationView, f
         return
     for one in between:
         cut = "The rest of the diff is not published.\n" if one.is_cut else ""
-        result(f"Generation {one.number}: {one.result}\n{one.diff}{cut}\n")
+        heading = lines_text([f"Generation {one.number}: {one.result}"])
+        result(f"{heading}{one.diff}{cut}\n")
     if between:
         order = ", to be read backwards" if old.number > new.number else ""
         what = "this is what each apply between them changed"

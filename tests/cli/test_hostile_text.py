@@ -263,6 +263,13 @@ def in_domain(site: Path, text: str) -> list[list[str]]:
     ]
 
 
+def in_selector(site: Path, text: str) -> list[list[str]]:
+    """Of labels that somebody asks for, key and value."""
+    reads = (["status"], ["status", "guest1"], ["matrix"], ["plan"], ["history"], ["report", "--html", "-"])
+    asked = [["-l", f"key={text}"], ["-l", f"{text}=value"]]
+    return [[*one, *labels, "-f", str(site)] for one in reads for labels in asked]
+
+
 SLOTS: tuple[Callable[[Path, str], list[list[str]]], ...] = (
     in_file_name,
     in_good_file_name,
@@ -275,6 +282,7 @@ SLOTS: tuple[Callable[[Path, str], list[list[str]]], ...] = (
     in_damaged_record,
     in_plan_file,
     in_domain,
+    in_selector,
 )
 
 
