@@ -216,12 +216,17 @@ def show(made: Plan, format: str, whole: str, waiting: "Waiting | None") -> None
 
 
 def _show_diff(made: Plan) -> None:
-    """Print the diff alone to stdout, which may be a file; all else that the plan says goes to stderr."""
+    """Print the diff alone to stdout, which may be a file; all else that the plan says goes to stderr.
+
+    That not everything could be read stands in both: what reads a diff passes over the lines before its heading.
+    """
+    from reconciler.model.printable import lines_text
     from reconciler.render.changes import plan_diff
     from reconciler.render.plan_text import after_diff_lines
 
     show_problems(made.problems)
-    result(plan_diff(made, paint_for_stdout(), page_for_stdout()))
+    notes = (f"# Note: {note}." for note in made.notes) if made.unread else ()
+    result(lines_text(notes) + plan_diff(made, paint_for_stdout(), page_for_stdout()))
     sys.stdout.flush()
     say(*after_diff_lines(made, page_for_stderr()))
 

@@ -440,7 +440,8 @@ def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, t
     marked = by_record(command, record)
     assert "warning[incomplete-record]" in marked.err
     assert "incomplete record (what was applied last, what is suspended could not be read)" in marked.out
-    assert "incomplete record" in by_record(command, record, "-o", "markdown").out
+    for form in ("text", "wide", "diff", "json", "markdown", "github", "sarif"):
+        assert "incomplete record" in by_record(command, record, "-o", form).out, form
     shown = json.loads(by_record(command, record, "-o", "json").out)
     assert "incomplete record" in shown["notes"][-1]
     assert "incomplete-record" in [one["id"] for one in shown["problems"]]
@@ -458,6 +459,7 @@ def test_an_incomplete_record_marks_a_plan_that_has_nothing_to_do(command: Comma
     observed(command, record)
 
     assert "Note: it rests on an incomplete record" in by_record(command, record).out
+    assert by_record(command, record, "-o", "diff").out.startswith("# Note: it rests on an incomplete record")
 
 
 @pytest.mark.parametrize("mode", [None, 0o600, 0o666])
