@@ -281,7 +281,7 @@ def say_unknown_labels(found: Status, selector: Selector) -> None:
     """Say which labels there are, where no guest has all those of the `selector`."""
     known = [one.labels for one in found.rows if one.labels is not None]
     if selector.pairs and known and not any(map(selector.takes, known)):
-        from reconciler.operations.plan import no_label_text
+        from reconciler.planning.scope import no_label_text
 
         say(f"note: {no_label_text(selector, known)}")
 

@@ -18,7 +18,7 @@ from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
-from reconciler.model.similar import did_you_mean, nearest, no_guest_text
+from reconciler.model.similar import nearest, no_guest_text
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.suspended import but_suspended, suspensions_now, with_suspensions
 from reconciler.operations.wanted import Wanted
@@ -27,8 +27,19 @@ from reconciler.planning.changed_uuids import changed_uuids
 from reconciler.planning.plan import Plan, RollsBack, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
-from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
-from reconciler.planning.status import Labels
+from reconciler.planning.scope import (
+    FILES,
+    WHOLE,
+    AllBut,
+    BootStage,
+    Scope,
+    Targets,
+    VmEvent,
+    Whole,
+    labels_of,
+    no_label_text,
+    wrong_labels,
+)
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import NONE, Suspensions, read_suspensions
 from reconciler.transaction.open_host import OpenHost
@@ -344,28 +355,10 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
 
 def _no_such_label(asked: Selector, desired: Desired) -> NoSuchGuest:
     found = [one.labels for one in desired.guests]
-    labels = _labels(found)
-    wrong = _wrong_labels(asked, labels)
+    labels = labels_of(found)
+    wrong = wrong_labels(asked, labels)
     word = wrong[0] if wrong else ""
     return NoSuchGuest(no_label_text(asked, found), word, _corrections(wrong, labels))
-
-
-def no_label_text(asked: Selector, found: Iterable[Labels]) -> str:
-    """That no guest has all the labels `asked`, those that were `found`, a set for each, and which may be meant."""
-    labels = _labels(found)
-    word = next(iter(_wrong_labels(asked, labels)), "")
-    what = "the label" if len(asked.pairs) == 1 else "all of the labels"
-    there = several(labels, _MOST_NAMES) or "none"
-    return f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
-
-
-def _labels(found: Iterable[Labels]) -> list[str]:
-    return sorted({f"{key}={value}" for one in found for key, value in one})
-
-
-def _wrong_labels(asked: Selector, labels: Collection[str]) -> list[str]:
-    """The labels `asked` that are none of `labels`."""
-    return [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]
 
 
 _MOST_CORRECTED: Final = 10

@@ -1,10 +1,12 @@
 """How much of a host a plan is about."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
 from reconciler.model.desired import Desired, Selector
+from reconciler.model.problems import several
+from reconciler.model.similar import did_you_mean
 
 HOST: Final = "host"
 """Stands for the host's masks where holders are listed; every other holder is the uuid of a device."""
@@ -110,3 +112,25 @@ WHOLE: Final = Whole()
 
 Scope: TypeAlias = Whole | AllBut | VmEvent | Targets | BootStage
 """Every scope. A plan for a VM, for chosen guests or for a stage of a boot is no target of the history."""
+
+
+_MOST_LABELS: Final = 20
+
+
+def no_label_text(asked: Selector, found: Iterable[Iterable[tuple[str, str]]]) -> str:
+    """That no guest has all the labels `asked`, those that were `found`, a set for each, and which may be meant."""
+    labels = labels_of(found)
+    word = next(iter(wrong_labels(asked, labels)), "")
+    what = "the label" if len(asked.pairs) == 1 else "all of the labels"
+    there = several(labels, _MOST_LABELS) or "none"
+    return f"no guest has {what} {asked}. {did_you_mean(word, labels)}Labels that guests have: {there}"
+
+
+def labels_of(found: Iterable[Iterable[tuple[str, str]]]) -> list[str]:
+    """All labels of the sets `found`, as ``key=value``, ascending."""
+    return sorted({f"{key}={value}" for one in found for key, value in one})
+
+
+def wrong_labels(asked: Selector, labels: Collection[str]) -> list[str]:
+    """The labels `asked` that are none of `labels`."""
+    return [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]

@@ -1,9 +1,10 @@
 """A plan that is only for guests that a person has chosen; tests/laws/test_targets.py has its laws."""
 
 from reconciler.kernel.observe import observe
+from reconciler.model.desired import Selector
 from reconciler.planning.plan import partial_text, unconfirmed_text
 from reconciler.planning.planner import make_plan
-from reconciler.planning.scope import Targets
+from reconciler.planning.scope import Targets, labels_of, no_label_text, wrong_labels
 from testing.holdings import config, desired, guest, uuid
 from testing.plans import GIVES_UP, ONE, applied, host_with
 
@@ -38,3 +39,20 @@ def test_who_gets_queues_loses_them_again_where_the_plan_is_not_confirmed() -> N
     assert unconfirmed_text(plan.guests).endswith("lose what their guest gets here: 'b'")
     assert unconfirmed_text(grows.guests).endswith("lose what their guest gets here: 'a'")
     assert unconfirmed_text(one for one in plan.guests if one.name != "b") == ""
+
+
+def test_labels_that_no_guest_has_are_named_with_those_that_there_are() -> None:
+    """And with the one that was probably meant; where no guest has any, that is said."""
+    asked, found = Selector((("tenant", "bankk"),)), [[("tenant", "bank"), ("env", "x")], [("tenant", "bank")]]
+    labels = labels_of(found)
+
+    assert labels == ["env=x", "tenant=bank"]
+    assert wrong_labels(asked, labels) == ["tenant=bankk"]
+    said = (
+        "no guest has the label tenant=bankk. Did you mean 'tenant=bank'? Labels that guests have: env=x, tenant=bank"
+    )
+    assert no_label_text(asked, found) == said
+    both = Selector((("env", "x"), ("tenant", "bank")))
+    assert no_label_text(both, []).startswith("no guest has all of the labels env=x,tenant=bank. ")
+    assert no_label_text(both, []).endswith("Labels that guests have: none")
+    assert no_label_text(both, [[("env", "x"), ("tenant", "bank")]]).startswith("no guest has all of the labels")

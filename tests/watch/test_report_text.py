@@ -5,7 +5,6 @@ import pytest
 from reconciler.integrations.git_address import Address
 from reconciler.model.codec import Codec
 from reconciler.model.commands import Here
-from reconciler.model.durations import duration_text
 from reconciler.render.text import Painter
 from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.report_text import Ended, next_steps, report_record, report_text
@@ -231,29 +230,6 @@ def test_what_was_not_looked_at_is_not_claimed() -> None:
 def test_what_the_loop_does_is_said(changes: dict[str, bool], words: str) -> None:
     """Only with `--self-heal` does it correct what differs."""
     assert f"  loop          {words}; last cycle" in report_text(report(**changes), NOW)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-5, "0 seconds"),
-        (0, "0 seconds"),
-        (0.25, "less than a second"),
-        (0.9999, "less than a second"),
-        (0.0015, "less than a second"),
-        (1, "1 second"),
-        (59.9, "59 seconds"),
-        (60, "1 minute"),
-        (61, "1 minute 1 second"),
-        (3600, "1 hour"),
-        (3601, "1 hour"),
-        (86_399, "23 hours 59 minutes"),
-        (86_400 * 3 + 3600 * 4 + 59, "3 days 4 hours"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    """At most two units."""
-    assert duration_text(seconds) == text
 
 
 def test_without_a_configuration_no_command_reads_manifests() -> None:
