@@ -348,8 +348,8 @@ def _cards(observed: Observed) -> list[Finding]:
         found.append(
             warning(
                 "standby-cards",
-                f"adapters {standby} are in standby",
-                "guests see them, but every request on them fails",
+                f"{_adapters_are(standby)} in standby",
+                _every_request_fails(standby),
                 configure_cards(standby),
             )
         )
@@ -357,12 +357,21 @@ def _cards(observed: Observed) -> list[Finding]:
         found.append(
             error(
                 "checkstopped-cards",
-                f"adapters {stopped} are check-stopped",
-                "guests see them, but every request on them fails",
+                f"{_adapters_are(stopped)} check-stopped",
+                _every_request_fails(stopped),
                 "look at the support element or the HMC: the hardware reports a failure",
             )
         )
     return found
+
+
+def _adapters_are(ids: IdSet) -> str:
+    return f"adapter {ids} is" if len(ids) == 1 else f"adapters {ids} are"
+
+
+def _every_request_fails(ids: IdSet) -> str:
+    them = "it" if len(ids) == 1 else "them"
+    return f"guests see {them}, but every request on {them} fails"
 
 
 def _cut(observed: Observed) -> list[Finding]:

@@ -80,6 +80,9 @@ def _summary(plan: Plan) -> Summary:
         return Summary(f"{_lead(plan)} {_joined([*differing])} {verb} from the manifests.{suspended}")
     if plan.files:
         return Summary(f"{_lead(plan)} the host would boot into something else; the running host is in sync.")
+    if plan.unread:
+        unseen = "; ".join(one.what for one in plan.unread)
+        return Summary(f"In sync, as far as this user can see; not seen: {unseen}.")
     return Summary("In sync.", "In sync")
 
 

@@ -28,6 +28,10 @@ _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
 _COMPARED: Final = "compared"
+_DIVIDED: Final = ("loop", "not seen", "suspensions", "suspended", "card")
+"""The facts that say what all else rests on, and what is wrong with it."""
+_LEAST_DIVIDED: Final = 60
+"""On a page of fewer columns they are cut as well."""
 FREE_MEANS: Final = "neither a guest nor the host has it, and no guest claims it"
 """What a free queue is, in a status as in a matrix."""
 
@@ -135,7 +139,7 @@ def _leaves_out(status: Status) -> bool:
 def _is_cut(facts: Sequence[Remark], rows: Sequence[GuestStatus], page: Page) -> bool:
     """Whether one of `facts` or a cell of `rows` does not fit `page`."""
     table = _table(rows, page._replace(width=None, paint=plain)) if rows else ()
-    cut = (page.shown(_fact_line(one)) for one in facts if one.label != _COMPARED)
+    cut = (page.shown(_fact_line(one)) for one in facts if not _is_whole(one, page))
     return page.width is not None and any(columns_of(line) > page.width for line in (*cut, *table))
 
 
@@ -251,9 +255,15 @@ def _host_lines(status: Status, page: Page, facts: Sequence[Remark]) -> list[str
     return [page.paint("bold", page.cut(heading)), "", *(line for one in facts for line in _remark_lines(one, page))]
 
 
+def _is_whole(one: Remark, page: Page) -> bool:
+    """Whether `one` is divided where it has no room, and not cut."""
+    return one.label == _COMPARED or (one.label in _DIVIDED and (page.width or _LEAST_DIVIDED) >= _LEAST_DIVIDED)
+
+
 def _remark_lines(one: Remark, page: Page) -> list[str]:
-    if one.label == _COMPARED:  # says what all else rests on, and is not cut
-        return page.wrapped(_lead(one.label), one.text, 0)
+    if _is_whole(one, page):
+        lines = page.wrapped(_lead(one.label), one.text, 0)
+        return [page.paint(one.style, line) for line in lines] if one.style else lines
     line = page.cut(_fact_line(one))
     return [page.paint(one.style, line) if one.style else line]
 

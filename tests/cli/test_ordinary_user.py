@@ -240,6 +240,21 @@ def test_guests_are_chosen_by_the_labels_that_are_published(site: Path) -> None:
     assert "the labels of guests are not published" in as_a_user(site / "empty", *asked, "--watch", *simulated).err
 
 
+def test_what_cannot_be_seen_is_said_whole_and_beside_in_sync(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns the lines are divided and not cut; a drift does not say more than this user can see."""
+    monkeypatch.setenv("COLUMNS", "80")
+    simulated = published(site)
+
+    ran = as_a_user(site, "status", "-f", "site", *simulated)
+    head = ran.out.partition("\n  host pool")[0]
+    assert "…" not in head
+    assert all(len(line) <= 80 for line in head.splitlines())
+    assert "Permission denied" in " ".join(head.split())
+    assert "no loop enforces the manifests" in " ".join(head.split())
+    drift = " ".join(as_a_user(site, "drift", "-f", "site", *simulated).out.split())
+    assert "In sync, as far as this user can see; not seen: what was applied last" in drift
+
+
 def test_who_may_not_read_how_a_loop_was_started_is_led_to_root(site: Path) -> None:
     """The command that starts it again has options that are not published."""
     simulated = published(site)

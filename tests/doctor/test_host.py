@@ -94,7 +94,10 @@ def test_a_card_that_is_check_stopped_is_found() -> None:
     """Guests see it, but it does not work."""
     stopped = hardware()._replace(cards={5: Card(checkstopped=True)})
 
-    assert [one.id for one in found(SimulatedHost(stopped))] == ["checkstopped-cards"]
+    (finding,) = found(SimulatedHost(stopped))
+    assert (finding.id, finding.what) == ("checkstopped-cards", "adapter 0x05 (5) is check-stopped")
+    both = hardware()._replace(cards={5: Card(checkstopped=True), 6: Card(checkstopped=True)})
+    assert [one.what for one in found(SimulatedHost(both))] == ["adapters 0x05-0x06 (5-6) are check-stopped"]
 
 
 @pytest.mark.parametrize(("profile", "told"), [("6.1", True), ("6.12", False)])
