@@ -83,12 +83,7 @@ def plan_command(
     github for annotations in GitHub Actions, and sarif for code scanning.
     """
     if out:
-        refuse_to_replace("--out", out, host, manifests=not host.recorded)
-        if STDIN in host.paths:
-            raise click.UsageError(
-                f"-f {STDIN} with --out: an apply of a saved plan reads the manifests again, which standard input "
-                "cannot be; write them to a file and name it with -f"
-            )
+        _require_file(out, host)
     if fleet and observed is not None:
         raise click.UsageError("--fleet is about this host; leave --observed out")
     if observed == STDIN and STDIN in host.paths:
@@ -153,11 +148,28 @@ def _planned_by_record(
     return recorded, plan(wanted, recorded, scope, consents=consents)
 
 
+def _require_file(out: str, host: HostOptions) -> None:
+    """Return if a plan for `host` can be saved in `out`, and be applied from there."""
+    if out == "-":
+        raise click.UsageError("a saved plan is a file, from which it is applied; -o json prints the plan")
+    refuse_to_replace("--out", out, host, manifests=not host.recorded)
+    if STDIN in host.paths:
+        raise click.UsageError(
+            f"-f {STDIN} with --out: an apply of a saved plan reads the manifests again, which standard input "
+            "cannot be; write them to a file and name it with -f"
+        )
+
+
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:
     from reconciler.integrations.files import is_kept, write_named
-    from reconciler.render.plan_json import plan_file_text
+    from reconciler.render.plan_json import IncompletePlan, plan_file_text
 
-    write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
+    try:
+        text = plan_file_text(made, () if host.recorded else host.manifests, host.recorded)
+    except IncompletePlan as error:
+        error.remedy, error.advice = here.line(error.advice) if error.advice else "", None
+        raise
+    write_named(file, text.encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
         # It was accepted for the run that made the plan, and has to be for the one that applies it.
@@ -266,7 +278,12 @@ def drift_command(format: str, host: HostOptions) -> Exit:
 
 
 @command("observe")
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write it to FILE (0640), as a whole.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write it to FILE (0640), as a whole; - is standard output.",
+)
 @host_options
 def observe_command(out: str | None, host: HostOptions) -> Exit:
     """Print a record of the host, from which 'plan --observed' plans anywhere.
@@ -280,6 +297,7 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
     if host.paths or host.host:
         option = "-f" if host.paths else "--host"
         raise click.UsageError(f"a record is of the host alone, without manifests; leave {option} out")
+    out = None if out == "-" else out
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:

@@ -138,11 +138,20 @@ class ObservedMdev(NamedTuple):
     opened_by: Process | None = None
 
 
+MOVE_AWAY: Final = "; to move it away, run on the host: "
+"""Leads from the reason why a damaged file could not be read to the command about it."""
+
+
 class Unread(NamedTuple):
     """Something of a host that could not be read, and why: two phrases for people."""
 
     what: str
     reason: str
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether that is because a file of ours is damaged, so that no other user can read it."""
+        return MOVE_AWAY in self.reason
 
     def __str__(self) -> str:
         return f"{self.what}: {self.reason}"

@@ -23,7 +23,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.ids import ID_COUNT, require_uuid
 from reconciler.model.matrix import Queue
-from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Unread
+from reconciler.model.observed import MOVE_AWAY, Lpar, Observed, ObservedCard, ObservedMdev, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import several
 from reconciler.operations.plan import observe_host
@@ -149,6 +149,12 @@ class RecordedHost(NamedTuple):
 _SUSPENSIONS: Final = "what is suspended"
 
 
+def _how_to_move(error: Exception) -> str:
+    """The command that moves the damaged file away, without what that costs; empty where `error` is something else."""
+    remedy = error.remedy.partition("    #")[0] if isinstance(error, BadRecord) else ""
+    return f"{MOVE_AWAY}{remedy}" if remedy else ""
+
+
 def record_host(machine: OpenHost) -> HostRecord:
     """The host as it is now, with everything that a plan for it rests on.
 
@@ -161,7 +167,7 @@ def record_host(machine: OpenHost) -> HostRecord:
         try:
             return read()
         except (StateError, OSError) as error:
-            unread.append(Unread(what, error_text(error)))
+            unread.append(Unread(what, f"{error_text(error)}{_how_to_move(error)}"))
             return otherwise
 
     journal = Journal(machine.state, machine.boot_id)

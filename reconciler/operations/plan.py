@@ -386,12 +386,20 @@ def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> P
         f"not everything that the plan rests on could be read, so that {what} may plan otherwise",
         (),
         tuple(map(str, unread)),
-        "Record the host again, as root." if is_record else "Run the same command as root to see all of it.",
+        _recorded_again(unread) if is_record else "Run the same command as root to see all of it.",
         advice=OBSERVE if is_record else None,
     )
     record = "an incomplete record" if is_record else "what this user can read"
     note = f"it rests on {record} ({several(one.what for one in unread)} could not be read)"
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
+
+
+def _recorded_again(unread: Iterable[Unread]) -> str:
+    """What makes a record complete in which all of `unread` is missing."""
+    damaged = [one.is_damaged for one in unread]
+    if not any(damaged):
+        return "Record the host again, as root."
+    return f"Move the damaged file away on the host, then record it again{'.' if all(damaged) else ', as root.'}"
 
 
 def _without_damaged(made: Plan, damaged: Iterable[BadRecord], unread: tuple[Unread, ...]) -> Plan:

@@ -437,8 +437,12 @@ def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, t
 
     assert ["what was applied last", "what is suspended"] == [one["what"] for one in unread]
     assert all(f"  {one['what']}: {one['reason']}" in ran.err for one in unread)
+    for one, name in zip(unread, ("inventory.json", "suspended.json"), strict=True):
+        file = state / name
+        assert one["reason"].endswith(f"; to move it away, run on the host: mv {file} {file}.damaged")
     marked = by_record(command, record)
     assert "warning[incomplete-record]" in marked.err
+    assert "help: Move the damaged file away on the host, then record it again. Run: reconcile observe" in marked.err
     assert "incomplete record (what was applied last, what is suspended could not be read)" in marked.out
     for form in ("text", "wide", "diff", "json", "markdown", "github", "sarif"):
         assert "incomplete record" in by_record(command, record, "-o", form).out, form
@@ -449,7 +453,23 @@ def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, t
     refused = by_record(command, record, "--out", str(saved))
     assert refused.code == 1
     assert "the plan is not saved" in refused.err
+    assert f"  next: reconcile observe --simulate {command.simulated_host}\n" in refused.err
     assert not saved.exists()
+
+
+def test_a_dash_is_standard_output(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record goes there as without it; a saved plan is a file."""
+    monkeypatch.chdir(command.directory)
+    simulated = ("--simulate", str(command.simulated_host))
+
+    ran = command.bare("observe", "--out", "-", *simulated)
+    plan = command("plan", "--out", "-")
+
+    assert json.loads(ran.out)["formatVersion"] == 1
+    assert "recorded; to plan" not in ran.err
+    assert (plan.code, plan.out) == (64, "")
+    assert "a saved plan is a file, from which it is applied; -o json prints the plan" in plan.err
+    assert not Path("-").exists()
 
 
 def test_an_incomplete_record_marks_a_plan_that_has_nothing_to_do(command: Command, record: Path) -> None:
