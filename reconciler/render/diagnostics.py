@@ -1,11 +1,13 @@
 """Problems as text, in the manner of a good compiler: what, where with a caret, and what to do."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import WRONG_DIRECTORY, Place, Problem, Severity, is_rest, rest_of
-from reconciler.render.table import Page, unchanged
+from reconciler.render.table import Page, columns_of, first_columns, unchanged
 from reconciler.render.text import Paint, counted, plain
 
 MOST_IN_TEXT: Final = 20
@@ -71,7 +73,7 @@ def problem_text(
     lines = [f"{paint(problem.severity, head)}{paint('bold', first.removeprefix(head))}"]
     lines += [f"  {paint('bold', one[2:])}" for one in rest]
     for place in problem.places:
-        lines += _place_lines(place, gutter, problem.severity, paint, width)
+        lines += _place_lines(place, gutter, problem.severity, paint, page)
     edge = f"{' ' * gutter} ="
     for detail in problem.details:
         lines += page.wrapped(f"{edge} ", detail, 0)
@@ -81,40 +83,65 @@ def problem_text(
     return lines_text(lines)
 
 
-def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint, width: int | None) -> list[str]:
+def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint, page: Page) -> list[str]:
     space = " " * gutter
     arrow = f"{space}{paint('faint', '-->')} {place}"
     if not place.excerpt:
         return [f"{arrow}  {place.label}".rstrip()]
-    # The caret stands below its character only where each one is shown as one, tabs included.
-    room = None if width is None else max(_LEAST_EXCERPT, width - gutter - len(" | "))
-    excerpt, column = _around(place, place.excerpt.replace("\t", " "), room)
-    caret = paint(severity, "^" * max(1, min(place.width, len(excerpt) - column)))
+    room = None if page.width is None else max(_LEAST_EXCERPT, page.width - gutter - len(" | "))
+    excerpt = _around(place, page, room)
     edge = paint("faint", "|")
+    carets = f"{' ' * excerpt.column}{paint(severity, '^' * excerpt.marked)}"
+    label = columns_of(page.shown(place.label))
+    is_beside = room is None or excerpt.column + excerpt.marked + 1 + label <= room
+    indent = " " * excerpt.column if room is not None and excerpt.column + label <= room else ""
+    below = [] if is_beside else page._replace(width=room).wrapped(indent, place.label, 0)
     return [
         arrow,
         f"{space} {edge}",
-        f"{place.position.line:>{gutter}} {edge} {excerpt}",
-        f"{space} {edge} {' ' * column}{caret} {place.label}".rstrip(),
+        f"{place.position.line:>{gutter}} {edge} {excerpt.text}",
+        f"{space} {edge} {carets}{f' {place.label}' if is_beside else ''}".rstrip(),
+        *(f"{space} {edge} {line}" for line in below),
     ]
 
 
 _LEAST_EXCERPT: Final = 20
 _BEFORE_CARET: Final = 12
-"""How many characters before the caret stay at least, where there are as many."""
+"""How many columns before the caret stay at least, where there are as many."""
+
+
+class _Excerpt(NamedTuple):
+    """A part of a line as it is shown, the column of its first caret, from 0, and how many carets there are."""
+
+    text: str
+    column: int
+    marked: int
+
+
+def _around(place: Place, page: Page, room: int | None) -> _Excerpt:
+    """The part of the line around the carets that has `room`, which stand below what they mark.
+
+    Columns are counted as the page shows the line: with escapes and double-width characters, a tab as one space.
+    """
+    cells = [page.shown(one) for one in place.excerpt.replace("\t", " ")]
+    at = [0, *accumulate(map(columns_of, cells))]
+    first = min(place.position.column - 1, len(cells))
+    column, marked = at[first], at[min(first + place.width, len(cells))]
+    cut, start = page.shown(_CUT), 0
+    if room is not None and at[-1] > room:
+        end = marked + columns_of(f" {page.shown(place.label)}".rstrip())
+        start = bisect_left(at, min(max(0, column - _BEFORE_CARET), max(0, end - room + len(cut))))
+    if start:
+        kept = bisect_left(at, at[start] + len(cut))
+        cells = [cut.ljust(at[kept] - at[start]), *cells[kept:]]
+    text = "".join(cells)
+    if room is not None and columns_of(text) > room:
+        text = first_columns(text, room - len(cut)) + cut
+    column, marked = column - at[start], marked - at[start]
+    return _Excerpt(text, column, max(1, min(marked, columns_of(text)) - column))
+
 
 _CUT: Final = "…"
-
-
-def _around(place: Place, text: str, room: int | None) -> tuple[str, int]:
-    """The part of the line `text` around the caret that has `room`, and the column of the caret in it, from 0."""
-    column = min(place.position.column - 1, len(text))
-    if room is None or len(text) <= room:
-        return text, column
-    end = column + place.width + len(f" {place.label}".rstrip())
-    start = min(max(0, column - _BEFORE_CARET), max(0, end - room + len(_CUT)))
-    shown = f"{_CUT}{text[start + 1 :]}" if start else text
-    return (f"{shown[: room - 1]}{_CUT}" if len(shown) > room else shown), column - start
 
 
 def count_text(problems: Sequence[Problem]) -> str:

@@ -63,7 +63,7 @@ class Page(NamedTuple):
         room = most - len(self.ellipsis)
         if room >= _LEAST_OF_NAME and _NAME.fullmatch(shown):
             return shown[: (room + 1) // 2] + self.ellipsis + shown[-(room // 2) :]
-        return _first_columns(shown, room) + self.ellipsis if room > 0 else _first_columns(shown, most)
+        return first_columns(shown, room) + self.ellipsis if room > 0 else first_columns(shown, most)
 
     def wrapped(self, lead: str, text: str, hang: int = 2, style: str = "") -> list[str]:
         """`text` behind `lead`, in the colour of `style`, on as many lines as it needs here.
@@ -178,9 +178,9 @@ def _divided(text: str, first: int, others: int, longest: int) -> list[str]:
 def _pieces_of(word: str, first: int, others: int, longest: int) -> list[str]:
     if columns_of(word) <= longest or "/" in word or " " in word:  # a path, or a command
         return [word]
-    pieces = [_first_columns(word, first)]
+    pieces = [first_columns(word, first)]
     while rest := word[sum(map(len, pieces)) :]:
-        pieces.append(_first_columns(rest, others))
+        pieces.append(first_columns(rest, others))
     return pieces
 
 
@@ -197,7 +197,8 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1
 
 
-def _first_columns(text: str, width: int) -> str:
+def first_columns(text: str, width: int) -> str:
+    """As much of the beginning of `text` as has place in `width` columns."""
     for end, character in enumerate(text):
         width -= _columns(character)
         if width < 0:

@@ -145,13 +145,14 @@ def test_a_long_line_is_cut_around_its_caret(width: int, column: int, label: str
     """Both lines fit the terminal, so that the caret stands below what it marks."""
     problem = WARNING._replace(places=(Place(Position("f", 7, column), label, (), LINE, marked),))
 
-    *_, shown, caret = problem_text(problem, width=width).splitlines()
+    lines = problem_text(problem, width=width).splitlines()
+    place = next(number for number, line in enumerate(lines) if "^" in line)
+    shown, caret, *below = lines[place - 1 :]
 
-    assert len(shown) <= width
-    assert len(caret) <= width or marked > 4
+    assert all(len(line) <= width for line in lines)
     at = caret.index("^")
     assert shown[at] == LINE[column - 1] or (shown[at] == "…" and column > len(LINE) - 2)
-    assert caret.endswith(label)
+    assert caret.endswith(label) or [one[4:].strip() for one in below] == [label]
     cut = shown.partition("| ")[2]
     assert cut.strip("…").strip() in LINE
     assert cut.startswith(("…", "000"))
@@ -197,3 +198,20 @@ def test_sentences_fit_the_width_as_the_encoding_shows_them(encoding: str) -> No
 
     assert text.isascii() == (encoding == "ascii")
     assert all(columns_of(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("line", ["adapters: [日本語, 0777, 5]", "é: [0777]", f"{'日本語, ' * 20}0777, {'é, ' * 40}"])
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_carets_stand_below_what_they_mark_as_it_is_shown(encoding: str, line: str, width: int | None) -> None:
+    """Whatever stands before it: characters of double width, and those that become escapes."""
+    at = line.index("0777")
+    problem = WARNING._replace(places=(Place(Position("f", 7, at + 1), "in decimal", (), line, 4),))
+
+    text = problem_text(problem, width=width, shown=lambda text: in_encoding(text, encoding))
+    *_, shown, carets = text.splitlines()
+
+    shown = in_encoding(shown, encoding)
+    assert columns_of(carets.partition("^")[0]) == columns_of(shown.partition("0777")[0])
+    assert carets.endswith("^^^^ in decimal")
+    assert width is None or columns_of(shown) <= width
