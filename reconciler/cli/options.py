@@ -382,21 +382,24 @@ def lock_option(function: _Function) -> _Function:
     )(function)
 
 
-_APPLY_ID: Final = re.compile(r"(?!\d+\Z)[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_NEW_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
+_KNOWN_ID: Final = re.compile(r"(?!\d+\Z)[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+"""The same for an apply that may have begun with an earlier release, which took an id that begins with a digit."""
 
 
 class ApplyId(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
     """An id that a caller chooses for an apply; a number is none, so that it is never taken for a generation."""
 
     name = "id"
+    form: re.Pattern[str] = _NEW_ID
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See `click.ParamType`."""
         text = str(value)
-        if not _APPLY_ID.fullmatch(text):
+        if not self.form.fullmatch(text):
             self.fail(
-                f"{text!r} is no id; it is a letter from a to z or a digit, then up to 63 letters, digits and dashes, "
-                "and not digits only, since those number a generation; for example deploy-42",
+                f"{text!r} is no id; it is a letter from a to z, then up to 63 letters from a to z, digits "
+                "and dashes, for example deploy-42.",
                 param,
                 ctx,
             )
@@ -407,6 +410,7 @@ class OneApply(ApplyId):
     """One apply of the history, by the number of its generation or by its caller's id; the command gets int or str."""
 
     name = "apply"
+    form = _KNOWN_ID
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType`."""

@@ -36,7 +36,7 @@ MOST_WORDS: Final = 5000
 """How many words a command may have, and how many characters each of them."""
 
 _HOST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
-_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
+_NAME: Final = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
 _DIGEST: Final = "contentDigest"
 
 
@@ -282,5 +282,5 @@ def fleet_id(name: str, chance: bytes) -> str:
         ValueError: the name cannot be the start of an id; the text says why.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"1 to {LONGEST_NAME} letters a to z, digits and dashes are expected, the first one no dash")
+        raise ValueError(f"1 to {LONGEST_NAME} letters a to z, digits and dashes are expected, the first one a letter")
     return f"{name}-{chance.hex()}"

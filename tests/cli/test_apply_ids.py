@@ -2,6 +2,7 @@
 
 import json
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +340,23 @@ def test_an_id_is_used_although_its_generation_is_not_kept(command: Command, mon
 
     assert stands(command, "first")["state"] == "forgotten"
     assert command("apply", "--yes", "--id", "first", "--target", "guest1").code == 4
+
+
+def test_an_id_begins_with_a_letter(command: Command) -> None:
+    """One that an earlier release took, and that begins with a digit, is still known; sentences end before the next."""
+    for wrong in ("4a", "-a", "A1", "42", "a" * 65, "a_b", ""):
+        ran = command("apply", "--yes", "--id", wrong)
+        assert ran.code == 64, wrong
+        assert "it is a letter from a to z, then up to 63 letters" in ran.err
+    assert command("apply", "--yes", "--id", "a" * 64).code == 0
+    folder = Path(f"{command.simulated_host}.state")
+    for file in [*folder.glob("ids/*.json"), folder / "generations/000001.json"]:
+        file.write_text(file.read_text().replace("a" * 64, "4a"))
+    (folder / f"ids/{next(folder.glob('ids/*.json')).name}").rename(
+        folder / f"ids/{sha256(b'4a').hexdigest()[:2]}.json"
+    )
+
+    assert stands(command, "4a")["state"] == "confirmed"
+    assert command("cancel", "4a").code == 4
+    assert "is no id; it is a letter" in command("cancel", "--", "A1").err
+    assert "for example deploy-42. The generations are listed by: " in command("cancel", "--", "A1").err

@@ -30,7 +30,7 @@ options:
   id:
     description:
       - What this apply is called, for M(reconcile.vfio_ap.confirm) and M(reconcile.vfio_ap.cancel). It matches
-        V([a-z0-9][a-z0-9-]{0,63}), and no other apply of this host may ever have it.
+        V([a-z][a-z0-9-]{0,63}), and no other apply of this host may ever have it.
       - An apply that comes again with its id and the same plan changes nothing and succeeds.
     type: str
   fleet:
