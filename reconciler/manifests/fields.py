@@ -111,7 +111,7 @@ def find_field(kinds: Iterable[Field], words: str) -> Field:
 
 
 def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[str, ...]:
-    """What is spelt alike beside it; else what ends alike, is called so, or is spelt alike anywhere.
+    """What is spelt alike beside it; else what ends alike, is called so, or is spelt alike in the same document.
 
     What is below `parent` comes first, then what is of a guest, which is asked for most often.
     """
@@ -127,7 +127,7 @@ def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[s
         or beside
         or [name for name in nearby if name.lower().endswith(f".{words.lower()}")]
         or [name for name in nearby if every[name].path[-1].lower() == last]
-        or _alike(last, every.values())
+        or _alike(last, [one for one in every.values() if not parent or one.path[0] == parent.path[0]])
     )
     return tuple(found[:_MOST_NEAR])
 

@@ -181,3 +181,15 @@ def test_what_is_on_a_host_is_shown_by_the_status(word: str, what: str, capsys: 
     err = " ".join(capsys.readouterr().err.split())
     assert f"{word} is a {what}; explain takes a field, an id or a state" in err
     assert err.endswith(f"next: reconcile status {word} # who has it")
+
+
+@pytest.mark.parametrize("field", ["guest.spec.nonsense", "guest.spec.adapters.items", "host.spec.consents2"])
+def test_nothing_of_another_kind_of_document_is_proposed_for_what_is_only_spelt_alike(
+    field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there is named instead."""
+    assert run(["explain", field]) != 0
+
+    told = capsys.readouterr().err
+    assert "plan." not in told
+    assert f"explain {field.rpartition('.')[0]}" in told
