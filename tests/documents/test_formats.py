@@ -36,7 +36,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import Status, SuspendedBy, status_of
 from reconciler.render.history_text import history_json
 from reconciler.render.plan_json import plan_file_text, plan_record
-from reconciler.render.status_record import free_record, status_record
+from reconciler.render.status_record import Selection, free_record, status_record
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction import apply_ids, generation_record, journal, lock, loop_records
 from reconciler.transaction.confirmation import Pending
@@ -149,9 +149,11 @@ def taken_back_by_a_setup() -> str:
     return undo_json([InstalledService("boot", "/x")], done, [("/a", "it was changed since")], "command")
 
 
+SELECTED: Final = Selection(("payments",), ())
+
 PRINTED: Final[dict[str, Callable[[], str]]] = {
     "plan-file": lambda: plan_file_text(mixed_plan(), ("guests.yaml",)),
-    "status": lambda: json.dumps(status_record(mixed_status())),
+    "status": lambda: json.dumps(status_record(mixed_status(), selection=SELECTED)),
     "free": lambda: json.dumps(free_record(status_of(mixed_plan()))),
     "setup-proposal": proposal_of_a_setup,
     "setup-undo": taken_back_by_a_setup,
