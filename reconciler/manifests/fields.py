@@ -113,6 +113,8 @@ def find_field(kinds: Iterable[Field], words: str) -> Field:
 def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[str, ...]:
     """What is spelt alike beside it; else what ends alike, is called so, or is spelt alike in the same document.
 
+    In another kind of document only what differs in a letter or two.
+
     What is below `parent` comes first, then what is of a guest, which is asked for most often.
     """
     every = {one.name: one for kind in kinds for one in kind.every()}
@@ -128,15 +130,19 @@ def _near(kinds: tuple[Field, ...], parent: Field | None, words: str) -> tuple[s
         or [name for name in nearby if name.lower().endswith(f".{words.lower()}")]
         or [name for name in nearby if every[name].path[-1].lower() == last]
         or _alike(last, [one for one in every.values() if not parent or one.path[0] == parent.path[0]])
+        or _alike(last, every.values(), least=_VERY_ALIKE)
     )
     return tuple(found[:_MOST_NEAR])
 
 
-def _alike(word: str, fields: Iterable[Field]) -> list[str]:
+_VERY_ALIKE: Final = 0.85
+
+
+def _alike(word: str, fields: Iterable[Field], least: float = 0.7) -> list[str]:
     by_name: dict[str, list[str]] = {}
     for one in fields:
         by_name.setdefault(one.path[-1].lower(), []).append(one.name)
-    close = get_close_matches(_without_index(word)[:100].lower(), by_name, n=3, cutoff=0.7)
+    close = get_close_matches(_without_index(word)[:100].lower(), by_name, n=3, cutoff=least)
     return [name for one in close for name in by_name[one]]
 
 
@@ -239,10 +245,13 @@ def _excluded(schema: Schema) -> Iterator[str]:
 
 
 def _limits(schema: Schema) -> Iterator[str]:
-    for keyword, words, noun, plural in _LIMITS:
+    for part, noun in (("propertyNames", "each key"), ("additionalProperties", "each value")):
+        if isinstance(inner := schema.get(part), dict):
+            yield from (f"{noun} {one}" for one in _limits(inner))
+    for keyword, words, one_of_it, plural in _LIMITS:
         if keyword in schema:
             count = schema[keyword]
-            yield f"{words} {count:,} {noun if count == 1 else plural}"
+            yield f"{words} {count:,} {one_of_it if count == 1 else plural}"
 
 
 def _plain(value: object) -> str:

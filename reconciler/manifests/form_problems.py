@@ -271,6 +271,12 @@ def _too_many(refused: _Objection) -> Iterable[_Reason]:
     )
 
 
+def _too_long(refused: _Objection) -> Iterable[_Reason]:
+    count, most = len(refused.instance), refused.argument
+    message = f"{_field(refused.path)}: {shown(refused.instance)} has {count:,} characters, more than {most}"
+    yield _Reason("bad-form", message, f"Write {most} characters at most.", refused.path)
+
+
 def _twice(refused: _Objection) -> Iterable[_Reason]:
     first: dict[Data, int] = {}
     for index, entry in enumerate(refused.instance):
@@ -387,6 +393,7 @@ _BY_KEYWORD: Final[dict[str, Callable[[_Objection], Iterable[_Reason]]]] = {
     "const": _unknown_value,
     "minItems": _empty,
     "maxItems": _too_many,
+    "maxLength": _too_long,
     "uniqueItems": _twice,
     "not": _not_together,
     "anyOf": _either_or,

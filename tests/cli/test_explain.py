@@ -193,3 +193,12 @@ def test_nothing_of_another_kind_of_document_is_proposed_for_what_is_only_spelt_
     told = capsys.readouterr().err
     assert "plan." not in told
     assert f"explain {field.rpartition('.')[0]}" in told
+
+
+def test_the_limits_of_labels_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of keys and of values."""
+    text = " ".join(explained(capsys, "guest.metadata.labels").split())
+
+    assert "each key at least 1 character" in text
+    assert "each key at most 253 characters" in text
+    assert "each value at most 253 characters" in text

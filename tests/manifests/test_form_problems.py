@@ -12,6 +12,7 @@ from reconciler.manifests.data import MOST_PROBLEMS, Data
 from reconciler.manifests.fields import fields_of, find_field
 from reconciler.manifests.form_problems import form_problems
 from reconciler.manifests.schema import Forms, load_schema
+from reconciler.manifests.site import read_site
 from reconciler.model.problems import Position
 from testing.manifests import (
     DOCUMENTS,
@@ -243,3 +244,16 @@ def test_a_mistyped_key_is_the_only_problem_also_where_that_key_has_to_be() -> N
 
     assert [one.id for one in problems] == ["unknown-key"]
     assert "Did you mean 'name'?" in problems[0].help
+
+
+@pytest.mark.parametrize("labels", [{"long": "L" * 300}, {"k" * 300: "x"}])
+def test_what_is_too_long_is_said_with_the_limit(labels: dict[str, str]) -> None:
+    """And only its beginning is shown."""
+    head = "apiVersion: reconciler/v1\nkind: Guest\n"
+    document = f"{head}metadata: {{name: a, labels: {labels}}}\nspec: {{queues: ['05.0004']}}\n"
+
+    (problem,) = [one for one in read_site([], given=document.encode()).problems if one.id == "bad-form"]
+
+    assert "has 300 characters, more than 253" in problem.message
+    assert len(problem.message) < 200
+    assert problem.help == "Write 253 characters at most."
