@@ -183,7 +183,7 @@ def test_what_is_on_a_host_is_shown_by_the_status(word: str, what: str, capsys: 
     assert err.endswith(f"next: reconcile status {word} # who has it")
 
 
-@pytest.mark.parametrize("field", ["guest.spec.nonsense", "guest.spec.adapters.items", "host.spec.consents2"])
+@pytest.mark.parametrize("field", ["guest.spec.nonsense", "guest.spec.adapters.items"])
 def test_nothing_of_another_kind_of_document_is_proposed_for_what_is_only_spelt_alike(
     field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
