@@ -1,6 +1,6 @@
 """What was found on a host."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
@@ -155,6 +155,18 @@ class Unread(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.reason}"
+
+
+_MOST_UNREAD: Final = 10
+_LONGEST_UNREAD: Final = 2000
+
+
+def unread_texts(unread: Sequence[Unread]) -> tuple[str, ...]:
+    """What could not be read, a text each: the first few of many, and of each at most its beginning."""
+    shown = tuple(str(one) for one in unread[:_MOST_UNREAD])
+    cut = tuple(one if len(one) <= _LONGEST_UNREAD else f"{one[:_LONGEST_UNREAD]}…" for one in shown)
+    more = len(unread) - _MOST_UNREAD
+    return (*cut, f"and {more:,} more") if more > 0 else cut
 
 
 class Lpar(NamedTuple):

@@ -15,7 +15,7 @@ from reconciler.model.commands import OBSERVE, Here
 from reconciler.model.desired import Desired, Persistence, Selector
 from reconciler.model.errors import InputError
 from reconciler.model.machines import ACCEPT_MACHINE
-from reconciler.model.observed import Observed, Unread
+from reconciler.model.observed import Observed, Unread, unread_texts
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.similar import nearest, no_guest_text
@@ -385,13 +385,17 @@ def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> P
         Severity.WARNING,
         f"not everything that the plan rests on could be read, so that {what} may plan otherwise",
         (),
-        tuple(map(str, unread)),
+        unread_texts(unread),
         _recorded_again(unread) if is_record else "Run the same command as root to see all of it.",
         advice=OBSERVE if is_record else None,
     )
     record = "an incomplete record" if is_record else "what this user can read"
-    note = f"it rests on {record} ({several(one.what for one in unread)} could not be read)"
+    note = f"it rests on {record} ({several(one.what[:_LONGEST_WHAT] for one in unread)} could not be read)"
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
+
+
+_LONGEST_WHAT: Final = 200
+"""How much a note has of what could not be read, which a record may say at any length."""
 
 
 def _recorded_again(unread: Iterable[Unread]) -> str:
@@ -411,10 +415,10 @@ def _without_damaged(made: Plan, damaged: Iterable[BadRecord], unread: tuple[Unr
         Severity.WARNING,
         f"a file that we keep {verdict}, so that this is shown without it, and nothing can be applied",
         (),
-        tuple(map(str, unread)),
+        unread_texts(unread),
         " ".join(("Update reconcile on this host.",) if newer else (_moving_away(one.remedy) for one in damaged)),
     )
-    note = f"it rests on what can be read ({several(one.what for one in unread)} could not be)"
+    note = f"it rests on what can be read ({several(one.what[:_LONGEST_WHAT] for one in unread)} could not be)"
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
 
 

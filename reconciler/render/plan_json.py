@@ -19,7 +19,7 @@ from reconciler.model.commands import ENFORCED, OBSERVE, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Process, VmName
+from reconciler.model.observed import Process, VmName, unread_texts
 from reconciler.model.printable import decodable
 from reconciler.model.steps import FileChange
 from reconciler.planning.basis import FORMAT_VERSION, Basis, fingerprint_of
@@ -264,7 +264,7 @@ def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]], recorde
         IncompletePlan: not everything that it rests on could be read.
     """
     if plan.unread:
-        missing = "; ".join(map(str, plan.unread))
+        missing = "; ".join(unread_texts(plan.unread))
         is_record = any(one.id == "incomplete-record" for one in plan.problems)
         text = f"the plan is not saved, since not everything could be read: {missing}"
         raise IncompletePlan(text, OBSERVE if is_record else None)

@@ -19,6 +19,8 @@ import pytest
 from reconciler.cli import confirm_command
 from reconciler.hosts import opening
 from reconciler.kernel import own_files
+from reconciler.model.observed import Unread
+from reconciler.operations.host_record import parse_record, record_text, sealed
 from testing.clocks import FakeClock, NoTimer
 from testing.commands import Command, Ran, change, example, parsed
 from testing.damaged_json import damaged
@@ -698,3 +700,16 @@ def test_a_record_that_another_user_has_written_leads_to_its_group(
     assert f"{record} cannot be read: Permission denied; " in ran.err
     assert f"chgrp GROUP {record}" in ran.err
     assert "only root" not in ran.err
+
+
+def test_what_a_record_says_at_length_is_shown_as_far_as_it_can_be_read(command: Command, record: Path) -> None:
+    """It was sealed by whoever wrote it; nothing of it fills the log of a job."""
+    observed(command, record)
+    found = parse_record(record.read_bytes())
+    unread = tuple(Unread(f"{number} {'w' * 3000}", "r" * 3000) for number in range(900))
+    record.write_text(record_text(sealed(found._replace(unread=unread))), encoding="ascii")
+
+    for words in ((), ("-o", "json"), ("-o", "markdown"), ("-o", "sarif"), ("--out", str(record.with_suffix(".plan")))):
+        ran = by_record(command, record, *words)
+        assert len(ran.out + ran.err) < 150_000, words
+    assert "and 890 more" in by_record(command, record).err
