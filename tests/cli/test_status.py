@@ -613,7 +613,7 @@ def test_a_damaged_record_of_the_loop_keeps_no_status(night: Command) -> None:
     Path("guests.yaml").unlink()
     ran = night.bare("status", *WHERE)
     assert ran.code == 0
-    assert "the record of what was applied last is damaged" in ran.out
+    assert "the record of what was applied last cannot be used" in ran.out
 
 
 def test_a_published_loop_is_seen_by_others(tmp_path: Path) -> None:
