@@ -44,9 +44,20 @@ def answer(command: click.Command, variable: str) -> None:
             result(f"{asked.source()}\n")
         elif asked:
             arguments, incomplete = asked.get_completion_args()
-            found = asked.get_completions(canonical(arguments), incomplete)
+            found = asked.get_completions(canonical(_with_values(arguments)), incomplete)
             result("".join(f"{asked.format_completion(one)}\n" for one in found))
             sys.stdout.flush()
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """`words` with each ``--option=value`` as one: bash divides a line at the sign, and gives that as a word."""
+    made: list[str] = []
+    for word in words:
+        if len(made) > 1 and made[-1] == "=" and made[-2].startswith("--"):
+            made[-2:] = [f"{made[-2]}={word}"]
+        else:
+            made.append(word)
+    return made
 
 
 def items(kind: str, context: click.Context, incomplete: str) -> list[CompletionItem[str]]:

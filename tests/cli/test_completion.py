@@ -292,12 +292,14 @@ def test_bash_completes(command: Command, environment: dict[str, str]) -> None:
         }
         ask reconcile suspend --simulate simulated-host.yaml gu
         ask reconcile rollback --simulate simulated-host.yaml ""
+        ask reconcile rollback --simulate = simulated-host.yaml ""
+        ask reconcile history --simulate = simulated-host.yaml show ""
         ask reconcile simulate --simulate simulated-host.yaml plug 9 mode = e
         ask reconcile nosuch ""
     """
 
     shown = said(["bash", "--norc", "-c", script], environment, command.directory)
-    assert shown.splitlines() == ["guest1 guest2 guest3", "2 1", "ep11", ""]
+    assert shown.splitlines() == ["guest1 guest2 guest3", "2 1", "2 1", "2 1", "ep11", ""]
 
 
 @needs("fish")
