@@ -16,11 +16,12 @@ from reconciler.transaction.generation_record import Begun, Ended, ShownPlan
 from reconciler.transaction.journal import FirstLine, _Degraded
 from reconciler.transaction.loop_records import CommitPolicy, LastGood, Refusal, Suspensions
 from reconciler.transaction.setup_record import SetUp
+from reconciler.transaction.suspension_log import SuspensionLog
 from reconciler.watch.status_file import Kept
 
 _KEPT: Final[tuple[Any, ...]] = (
-    Applied, Begun, CommitPolicy, Desired, Ended, FirstLine, LastGood, Pending, SetUp, ShownPlan, Suspensions,
-    _Degraded, _FleetApplies, _Ids,
+    Applied, Begun, CommitPolicy, Desired, Ended, FirstLine, LastGood, Pending, SetUp, ShownPlan, SuspensionLog,
+    Suspensions, _Degraded, _FleetApplies, _Ids,
 )  # fmt: skip
 _REMADE: Final[tuple[Any, ...]] = (Kept, Refusal)
 KINDS: Final[dict[str, tuple[Any, ...]]] = {"kept": _KEPT, "remade": _REMADE}

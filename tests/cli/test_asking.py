@@ -183,9 +183,12 @@ def test_what_can_be_done_while_it_waits_fits_the_terminal(command: Command) -> 
     lines = kim.shown[kim.shown.index("Generation 1 waits") :].replace("\r", "").splitlines()
 
     wide = [one for one in lines if len(one) > 60]
-    assert [one.strip().split(" --simulate")[0] for one in wide[:2]] == ["reconcile confirm 1", "reconcile cancel 1"]
+    assert [one.strip().split(" --simulate")[0] for one in wide[:2]] == [
+        "next: reconcile confirm 1",
+        "next: reconcile cancel 1",
+    ]
     assert all(re.search("reconcile (confirm|cancel) 1 ", one) for one in wide[2:])
-    assert re.search(r"\nit is rolled back in \d{4} s unless you", "\n".join(lines))
+    assert re.search(r"\nit is rolled back in 59 minutes \d+ seconds unless you", "\n".join(lines))
 
 
 @pytest.mark.parametrize("prepared", KINDS)
@@ -325,8 +328,8 @@ def test_enter_at_the_terminal_confirms(command: Command, other: int | None) -> 
     words = ["apply", "--yes", "--confirm-within", "1h", *on(command)]
     with at_terminal(*words, stdin=other, stdout=other) as kim:
         shown = kim.sees("press Enter to keep it.")
-        assert re.search(r"\n  reconcile confirm 1 --simulate .+", shown)
-        assert re.search(r"\n  reconcile cancel 1 --simulate .+", shown)
+        assert re.search(r"\n  next: reconcile confirm 1 --simulate .+", shown)
+        assert re.search(r"\n  next: reconcile cancel 1 --simulate .+", shown)
         kim.enters("")
         assert kim.ended() == 0
         assert kim.shown.endswith("confirmed: generation 1 stays\n")

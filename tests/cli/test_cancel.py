@@ -242,7 +242,7 @@ def test_what_is_no_id_is_wrong_usage(command: Command, wrong: str) -> None:
     """With what one is."""
     ran = command("apply", "--yes", f"--id={wrong}")
     assert ran.code == 64
-    assert "letters, digits and dashes" in ran.err
+    assert "letters from a to z, digits and dashes" in " ".join(ran.err.split())
     assert command("apply", "--yes", f"--id={'a' * 64}").code == 0
 
 

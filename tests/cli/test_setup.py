@@ -529,7 +529,7 @@ def test_what_another_program_has_changed_at_boot_stays(booting: Machine) -> Non
         (("--undo", "-f", "x"), "--undo takes back what is recorded"),
         (("-f", "x", "-f", "y"), "one directory of manifests"),
         (("-f", "-"), "one directory of manifests"),
-        (("-f", __file__), "this is no directory"),
+        (("-f", pytest.__file__), "this is no directory"),
         (("--simulate", "host.yaml"), "name a directory with -f"),
         (("--without", "cron"), "cron"),
     ],

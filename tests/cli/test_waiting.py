@@ -125,7 +125,7 @@ def test_both_ends_of_a_wait_are_offered_with_what_they_do(
     number = "mine" if "mine" in asked else "1"
     for verb, remark in (("confirm", "keeps it"), ("cancel", "rolls it back at once")):
         step = f"next: reconcile {verb} {number} {' '.join(where)}"
-        assert f"{step}    # {remark}" in lines or f"# {remark}\n{step}" in "\n".join(lines)
+        assert f"{step}    # {remark}" in lines or f"{step}\n# {remark}" in "\n".join(lines)
     assert sum(line.startswith("next: ") for line in lines) == 2
     assert "to undo it" not in ran.err
     assert command.bare("cancel", number, *where).code == 0

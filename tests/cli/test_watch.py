@@ -27,7 +27,7 @@ from testing.mounted_hosts import PATIENCE, mounted_host, until, why_not_mounted
 from testing.simulated_hosts import LAB
 
 UUID: Final = "00000000-0000-4000-8000-000000000001"
-HOST: Final = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n---\n"
+HOST: Final = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lab}\n---\n"
 GATED: Final = """
 import pathlib, sys, time
 from reconciler.kernel.sysfs import RealSysfs

@@ -108,7 +108,7 @@ def test_what_a_forger_shows_is_not_what_would_be_done(saved: Path, part: str) -
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"formatVersion": 2}, "format version 2, not 1"),
+        ({"formatVersion": 2}, "was made by a newer reconcile"),
         ({"formatVersion": "1"}, "format version '1', not 1"),
         ({"formatVersion": True}, "format version True, not 1"),
         ({"manifests": []}, "manifests: there is none"),
