@@ -1,5 +1,6 @@
 """``reconcile rollback``: what it undoes is said first, and at the end what would bring that back."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -197,33 +198,33 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
     if present and digest_here == present.digest:
         return  # the commit was reverted already, and an apply that had nothing to do is not in the history
     end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
+    # Manifests that cannot be read from here are named by no place.
+    where = f" in {', '.join(map(str, host.paths or (Path.cwd(),)))}" if digest_here else ""
     newest, base = later[0].origin, present.origin.commit.removesuffix("+") if present else ""
     of_commits = {one.origin.commit.removesuffix("+"): one.origin for one in later[::-1]}
     undone = [of_commits[one] for one in list(of_commits)[::-1] if one not in ("", base)]
-    if not newest.commit or newest.commit.endswith("+") or not undone:
-        changes = ", by changes that were not committed" if newest.commit else ""
-        # Manifests that cannot be read from here are named by no place.
-        where = f" in {', '.join(map(str, host.paths or (Path.cwd(),)))}" if digest_here else ""
-        note(f"the manifests{where} still say otherwise{changes}: change them, else {end}", lead="")
-        say(f"  next: {host.line(PLAN)}    # shows what would come back")
-        return
     words = f" ({newest.subject}, by {newest.author})" if newest.subject else ""
-    if staying := _staying(history, before, base):
+    named = f"the manifests{where} still say otherwise: commit {newest.commit[:_SHORT]}{words}"
+    if digest_here and later[0].extent is Extent.WHOLE and digest_here != later[0].digest:
+        text = f"the manifests{where} say otherwise, and something else than generation {later[0].number} wanted"
+    elif not newest.commit or newest.commit.endswith("+") or not undone:
+        changes = ", by changes that were not committed" if newest.commit else ""
+        text = f"the manifests{where} still say otherwise{changes}"
+    elif staying := _staying(history, before, base):
         kept = ", ".join(f"generation {one.number} ({', '.join(one.guests)})" for one in staying)
         stays = "stays" if len(staying) == 1 else "stay"
-        note(
-            f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}; of what it says, {kept} "
-            f"{stays}, so do not revert it as a whole: take back the rest in the manifests, else {end}",
-            lead="",
-        )
+        text = f"{named}; of what it says, {kept} {stays}, so do not revert it as a whole: take back the rest in them"
+        note(f"{text}, else {end}", lead="")
         say(f"  next: {host.line(PLAN)}    # shows what would come back")
         return
-    others = ""
-    if len(undone) > 1:
-        since = f"all others since generation {present.number}" if present else "those of the applies before it"
-        others = f", and {since}"
-    note(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}", lead="")
-    say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
+    elif line := _taken_back(undone, base, host if digest_here else None):
+        note(named, lead="")
+        say(f"  next: {line}; else {end}")
+        return
+    else:
+        text = named
+    note(f"{text}: change them, else {end}", lead="")
+    say(f"  next: {host.line(PLAN)}    # shows what would come back")
 
 
 def _followed(history: History, number: int) -> Generation | None:
@@ -264,11 +265,36 @@ def _staying(history: History, before: int, base: str) -> list[Generation]:
     return found
 
 
-def _revert(undone: Sequence[Origin], base: str) -> str:
-    """The command of git that takes the commits `undone`, the newest first, and all between them and `base`, back."""
+def _taken_back(undone: Sequence[Origin], base: str, host: HostOptions | None) -> str:
+    """The command of git that takes the commits `undone`, the newest first, back, with a remark; empty where none does.
+
+    One commit is reverted. Where there are several, or others between it and `base`, some of them may have been
+    reverted since, or be about other files: so the manifests are made what they were in `base`.
+
+    Args:
+        undone: the commits that were applied and undone.
+        base: the commit of which the host is now; empty where it is not known.
+        host: names where the manifests are; None where they are somewhere else.
+    """
     newest = undone[0]
-    side = ("-m", "1") if any(len(one.parents) > 1 for one in undone) else ()
-    if base and (len(undone) > 1 or (newest.parents and base not in newest.parents)):
-        span = f"{base[:_SHORT]}..{newest.commit[:_SHORT]}"
-        return shell_line(("git", "revert", "--no-edit", "-m", "1", "--first-parent", span))
-    return shell_line(("git", "revert", "--no-edit", *side, *(one.commit.removesuffix("+")[:_SHORT] for one in undone)))
+    at, files = _in_repository(host) if host else ((), (".",))
+    beside = "" if at else "in the repository of the manifests"
+    if len(undone) == 1 and (not base or not newest.parents or base in newest.parents):
+        side = ("-m", "1") if len(newest.parents) > 1 else ()
+        words = ("git", *at, "revert", "--no-edit", *side, newest.commit.removesuffix("+")[:_SHORT])
+        return f"{shell_line(words)}    # {beside or 'takes it back'}"
+    if not base:
+        return ""
+    words = ("git", *at, "restore", "--source", base[:_SHORT], "--", *files)
+    return f"{shell_line(words)}    # {beside or 'as they were'}, then commit"
+
+
+def _in_repository(host: HostOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The option of git for the directory of the manifests, and the manifests as git is given them there."""
+    paths = [str(one) for one in host.paths] or [os.curdir]
+    first = paths[0]
+    directory = first if os.path.isdir(first) else os.path.dirname(first) or os.curdir
+    at = () if directory == os.curdir else ("-C", directory)
+    if len(paths) > 1:
+        return at, tuple(map(os.path.abspath, paths))
+    return at, (os.curdir if os.path.isdir(first) else os.path.basename(first),)
