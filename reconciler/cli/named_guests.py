@@ -37,6 +37,10 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         there = f"is a guest {guests[0]}" if len(guests) == 1 else "are such guests"
         note(f"{state_of(host)[0].path} has no record of any guest, so whether there {there} was not checked")
     unknown = [name for name in guests if name not in known]
+    listed = [one for name in guests for one in name.split(",") if one]
+    if unknown and known.issuperset(listed):
+        line = changed_line(click.get_current_context(), guests=tuple(listed))
+        raise Refused("guests stand one behind the other, without commas", line)
     if known and unknown:
         from reconciler.cli.mistyped import other_guests
 

@@ -300,8 +300,11 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         return next(filter(None, tried), None)
     if error.option_name == "--observed" and names[0] in {"status", "matrix"}:
         # A report has what both show; only in a format of theirs it cannot be had.
-        kept = (one for one in said if one != "--free")  # these are on it as well
-        shown = known_and_working(root, ("report", *kept, "--html", "report.html"))
+        kept = tuple(one for one in said if one != "--free")  # these are on it as well
+        page = ("--html", "report.html")
+        shown = known_and_working(root, ("report", *kept, *page))
+        if shown:  # of the whole host: guests and queues are not named
+            shown = known_and_working(root, ("report", *fitting_of(root, "report", kept), *page))
         return shown or known_and_working(root, ("plan", *said))
     if found := known_and_working(root, (*names, *said)):
         return found

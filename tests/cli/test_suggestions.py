@@ -480,7 +480,7 @@ def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "words"),
     [(name, words) for name in ("status", "matrix") for words in ((), ("-f", "three-guests"))]
-    + [("status", ("--free",))],
+    + [("status", ("--free",)), ("status", ("05.0047",)), ("status", ("guest1", "--free"))],
 )
 def test_what_is_shown_of_a_recorded_host_is_its_report(
     name: str, words: tuple[str, ...], tmp_path: Path, command: Command

@@ -175,6 +175,17 @@ def test_without_a_guest_and_a_reason_a_guest_is_meant_first(command: Command) -
     assert command.bare(*whole).out == "the whole host: suspended until it is resumed\n"
 
 
+def test_guests_behind_commas_are_all_meant(command: Command) -> None:
+    """The command that is offered leaves none of them out."""
+    ran = on_host(command, "suspend", "guest2,guest3", "--reason", "x")
+
+    assert (ran.code, "without commas" in ran.err) == (64, True)
+    (line,) = offered(ran)
+    assert command.bare(*line).code == 0
+    resumed = on_host(command, "resume", "guest2", "guest3")
+    assert resumed.code == 0, resumed.err
+
+
 def test_where_one_suspension_is_refused_no_other_guest_is_suspended(command: Command) -> None:
     """Which is said, with the command that suspends the others alone."""
     ran = on_host(command, "suspend", "guest1", "guest3", "--reason", "x", "--for", "1m")
