@@ -1,6 +1,6 @@
 """What a plan and a status say of suspensions: who has suspended what, what differs, and who has to consent."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.codec import BadRecord
@@ -37,7 +37,7 @@ def with_suspensions(made: Plan, applied: Inventory, host: "PlannedHost") -> Pla
         return made._replace(problems=(*made.problems, unknown))
     made = made._replace(suspended=suspended_devices(made.desired, applied.guests, found))
     consents = (*made.consents, *_suspended_changes(made, found))
-    return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)), consents=consents)
+    return made._replace(problems=(*made.problems, *_suspended(found, made)), consents=consents)
 
 
 def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
@@ -82,32 +82,38 @@ _MOST_ALIKE: Final = 5
 """How many guests that are suspended alike a warning names in its first line, and its command resumes."""
 
 
-def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Problem]:
+def _suspended(found: Suspensions, made: Plan) -> Iterator[Problem]:
+    # A rollback changes a guest that may well be as its manifest says.
+    differs_text, differ_text = (
+        ("; this rollback changes it", "; this rollback changes them")
+        if made.rolls_back
+        else ("; it is not as its manifest says", "; they are not as their manifests say")
+    )
+    differing = made.suspended_names
     if found.host:
-        yield _suspension("the whole host", found.host, (), differs=False)
+        yield _suspension("the whole host", found.host, ())
     alike: dict[tuple[Suspension, bool], list[str]] = {}
     for name, one in sorted(found.guests.items()):
         alike.setdefault((one, name in differing), []).append(name)
     for (one, differs), names in alike.items():
         if len(names) > _MOST_ALIKE:
-            problem = _suspension(f"{len(names):,} guests", one, (), differs=differs, many=True)
+            problem = _suspension(f"{len(names):,} guests", one, (), differ_text if differs else "", many=True)
             yield problem._replace(details=(several(names, _MOST_ALIKE),), advice=STATUS)
         elif len(names) > 1:
             quoted = ", ".join(f"'{name}'" for name in names)
-            yield _suspension(f"guests {quoted}", one, tuple(names), differs=differs, many=True)
+            yield _suspension(f"guests {quoted}", one, tuple(names), differ_text if differs else "", many=True)
         else:
-            yield _suspension(f"guest '{names[0]}'", one, tuple(names), differs=differs)
+            yield _suspension(f"guest '{names[0]}'", one, tuple(names), differs_text if differs else "")
 
 
-def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool, many: bool = False) -> Problem:
-    if many:
-        are, left, them, difference = "are", "them as they are", "them", "; they are not as their manifests say"
-    else:
-        are, left, them, difference = "is", "it as it is", "it", "; it is not as its manifest says"
+def _suspension(
+    whose: str, one: Suspension, names: tuple[str, ...], difference: str = "", *, many: bool = False
+) -> Problem:
+    are, left, them = ("are", "them as they are", "them") if many else ("is", "it as it is", "it")
     return Problem(
         "suspended",
         Severity.WARNING,
-        f"{whose} {are} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
+        f"{whose} {are} suspended by {one.by} {one.until_text}: {one.reason}{difference}",
         help=f"The loop leaves {left}; an apply changes {them} only with --allow-suspended. "
         "Once the reason is gone, end the suspension.",
         advice=resume(names),

@@ -117,6 +117,21 @@ def test_the_history_says_that_a_suspension_was_overridden(command: Command) -> 
     assert "suspension of the whole host overridden: " in command.bare("history", "-o", "wide", *where).out
 
 
+def test_a_rollback_of_a_suspended_guest_says_nothing_of_its_manifest(command: Command) -> None:
+    """Which it may well follow: it is the rollback that changes it."""
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("[4, 0xab]", "[4]"))
+    assert command("apply", "--yes", "--allow-suspended").code == 0
+
+    ran = command.bare("rollback", "1", "--yes", "--simulate", str(command.simulated_host))
+
+    said = " ".join(ran.err.split())
+    assert ran.code == 4
+    assert "guest 'guest1' is suspended by " in said
+    assert "; this rollback changes it" in said
+    assert "as its manifest says" not in said
+
+
 def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
     """Both are said, and neither holds up a plan; no apply changes anything while the host is suspended."""
     assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
