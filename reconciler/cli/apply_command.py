@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -295,12 +296,12 @@ def _asked(
 def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged: str) -> bool:
     with terminal() as person:
         if person is None:
-            _show(shown, format, whole)
+            _show(shown, format, whole, shown.flags)
         else:
             show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint, person.page.width, person.page.shown)}\n")
-            person.show(plan_text(shown, person.page, whole=whole))
+            person.show(plan_text(shown, person.page, whole=whole, given=shown.flags))
     return agreed("Apply this?", number, unchanged)
 
 
@@ -346,14 +347,14 @@ def _as_seen_from_here(path: str) -> str:
     return min(os.path.relpath(path), path, key=len)
 
 
-def _show(made: Plan, format: str, whole: str) -> None:
+def _show(made: Plan, format: str, whole: str, given: Collection[str] = ()) -> None:
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
         result(plan_json(made))
     else:
         show_problems(made.problems)
-        result(plan_text(made, page_for_stdout(), whole=whole))
+        result(plan_text(made, page_for_stdout(), whole=whole, given=given))
         sys.stdout.flush()
 
 
@@ -383,7 +384,8 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
     is_suspended = ALLOW_SUSPENDED in consents
     # Who suspended what is said once, behind the outcome.
     if asked.format != "json":
-        _show(_without_suspensions(made) if is_suspended else made, asked.format, asked.whole)
+        shown = _without_suspensions(made) if is_suspended else made
+        _show(shown, asked.format, asked.whole, asked.terms.consents)
     names = _others(made) if is_suspended else ()
     with terminal() as person:
         line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
@@ -478,6 +480,7 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
             applied.plan,
             format,
             host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
+            applied.plan.flags,
         )
     width = page_for_stdout().width
     report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, nothing, width, asked), summary)

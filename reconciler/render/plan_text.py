@@ -6,7 +6,7 @@ stands in ``diff`` blocks, whose ``+`` and ``-`` every renderer keeps.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -46,6 +46,7 @@ def plan_text(
     most: int | None = MOST_LINES,
     whole: str = "",
     waiting: Waiting | None = None,
+    given: Collection[str] = (),
 ) -> str:
     """The plan as text; problems are shown apart, by `reconciler.render.diagnostics`.
 
@@ -55,12 +56,14 @@ def plan_text(
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
         waiting: the apply that waits to be confirmed; None where none does.
+        given: the options with which consent was given.
     """
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
-    summary = ending_lines(summary_of(plan), waiting, page)
+    open_ones = tuple(one for one in plan.consents if one.flag not in given)
+    summary = ending_lines(summary_of(plan._replace(consents=open_ones)), waiting, page)
     hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""]
     room = None if most is None else most - len([*head, *hint, *summary])
-    lines, is_cut = fitted(list(_sections(plan, page)), room)
+    lines, is_cut = fitted(list(_sections(plan, page, given)), room)
     if is_cut and whole:
         lines += hint
     return lines_text([*head, *lines, *summary])
@@ -73,14 +76,14 @@ def ending_lines(summary: Summary, waiting: Waiting | None, page: Page, steps: S
     return [*page.wrapped("", text, style="bold"), *nexts]
 
 
-def _sections(plan: Plan, page: Page) -> Iterator[Section]:
+def _sections(plan: Plan, page: Page, given: Collection[str]) -> Iterator[Section]:
     if plan.is_valid and plan.changes:
         yield changes_section(plan, page)
         if unchanged := sum(not guest.changes for guest in plan.guests):
             yield Section("", 1, [[page.paint("faint", f"    {unchanged:,} unchanged")]])
         yield _steps(plan, page)
         yield files_section(plan, page)
-        yield from _consents(plan, page)
+        yield from _consents(plan, page, given)
     elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
         items = (_change_lines(guest_change(one, plan), page) for one in waiting)
@@ -185,15 +188,16 @@ def mask_text(step: Step) -> str:
     return ", ".join(f"{verb} {plural(noun, ids)} {ids}" for verb, ids in moves if ids)
 
 
-def _consents(plan: Plan, page: Page) -> Iterator[Section]:
-    """What needs consent, by the option that gives it.
+def _consents(plan: Plan, page: Page, given: Collection[str] = ()) -> Iterator[Section]:
+    """What needs consent, or has it where it was `given`, by the option that gives it.
 
     Of a suspension it says only that there is one: the problems of the plan say who suspended what, and why.
     """
     for flag in plan.flags:
         consents = [one for one in plan.consents if one.flag == flag]
         items = (page.wrapped("  ", f"{one.holder}: {_consent_text(one)}") for one in consents)
-        heading = page.wrapped("", f"Needs consent ({flag}):", style="warning")
+        verb = "Consent given" if flag in given else "Needs consent"
+        heading = page.wrapped("", f"{verb} ({flag}):", style="warning")
         yield Section("consent", len(consents), items, heading)
 
 

@@ -308,3 +308,23 @@ def test_resuming_several_that_are_not_suspended_is_one_error(command: Command) 
     ran = command.bare("resume", "guest2", "guest3", "--simulate", str(command.simulated_host))
 
     assert ran.err.startswith("error: guests 'guest2', 'guest3' are not suspended\nnote: suspended: guest1\n")
+
+
+def test_consent_that_was_given_is_not_asked_for(command: Command) -> None:
+    """What is still missing is, with its option; what was given is listed as given, and counted no more."""
+    where = ("--simulate", str(command.simulated_host))
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
+    assert command.bare("simulate", "start", "guest2", *where).code == 0
+
+    part = command("apply", "--yes", "--allow-disruption")
+    assert part.code == 4
+    assert "Consent given (--allow-disruption):\n  guest2: " in part.out
+    assert "Needs consent (--allow-suspended):\n  guest1: it is suspended\n" in part.out
+    assert "; 1 guest needs consent." in part.out
+
+    whole = command("apply", "--yes", "--allow-disruption", "--allow-suspended")
+    assert whole.code == 0
+    assert "Consent given (--allow-suspended):\n" in whole.out
+    assert "eeds consent" not in whole.out
+    assert "need consent" not in whole.out
