@@ -70,7 +70,7 @@ def test_a_commit_that_breaks_the_manifests_is_refused_until_it_is_mended(
         assert ran.out.endswith(": in sync: the host is as the manifests say\n")
         assert "because: payments.yaml:3:" in ran.err
         refused = loop.until("refused")
-        assert (refused["level"], refused["commit"]) == ("error", good[:12])
+        assert (refused["level"], refused["commit"]) == ("error", bad[:12])
         assert bad in refused["event"]
         assert refused["details"][0].startswith("payments.yaml:3:")
         text = loop.run("status", "--watch").out
