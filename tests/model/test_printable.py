@@ -137,7 +137,8 @@ def test_every_sign_that_is_printed_has_a_form_in_ascii() -> None:
     signs = {
         character
         for file in (Path(__file__).parents[2] / "reconciler").rglob("*.py")
-        if file.parent.name != "picture" and file.name not in {"ids_text.py", "notices.py", "yaml_stream.py", "printable.py"}
+        if file.parent.name != "picture"
+        and file.name not in {"ids_text.py", "notices.py", "yaml_stream.py", "printable.py"}
         for text in _texts(ast.parse(file.read_text(encoding="utf-8")))
         for character in text
         if not character.isascii() and character.isprintable()
