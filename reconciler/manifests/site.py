@@ -191,6 +191,10 @@ _FEW: Final = 3
 """Of how many files of other programs beside manifests nothing is said but what is wrong with each."""
 
 
+_MANY: Final = 10
+"""From how many files on those of other programs, and those that repeat others, make a directory the wrong one."""
+
+
 def _is_foreign(one: "FileReading") -> bool:
     return bool(one.problems) and not begins_like_ours((one.text or "").encode("utf-8", "surrogatepass"))
 
@@ -217,13 +221,23 @@ class _Balance:
             self._known |= described
 
     @property
+    def others(self) -> int:
+        """How many are not."""
+        return self._foreign + self._repeated
+
+    @property
+    def ours(self) -> int:
+        """How many are."""
+        return len(self._ours)
+
+    @property
     def is_wrong(self) -> bool:
-        others = self._foreign + self._repeated
-        return others >= _MOST_FOREIGN and others > len(self._ours)
+        """Whether enough was seen to say that of the whole directory."""
+        return self.others >= _MOST_FOREIGN and self.others > self.ours
 
     def problem(self, where: str, found: int) -> Problem:
         """What is wrong with `where`, in which `found` files are."""
-        read = self._foreign + self._repeated + len(self._ours)
+        read = self.others + self.ours
         if self._foreign == read:
             return _no_manifests(where, read, found)
         counts = ((self._foreign, "are for other programs"), (self._repeated, "describe what others of them describe"))
@@ -240,7 +254,12 @@ def _wrong_directory(where: str, readings: "Sequence[FileReading]") -> list[Prob
     # What a file without a text is, is not known; nor is a file that was named by itself a wrong directory.
     if readings and foreign == len(readings) and readings[0].name != where:
         return [_no_manifests(where, len(readings), len(readings))]
-    return [_foreign_files(where, ours, len(readings))] if ours and foreign > max(_FEW, len(ours)) else []
+    if ours and foreign > max(_FEW, len(ours)):
+        return [_foreign_files(where, ours, len(readings))]
+    balance = _Balance()
+    for one in readings:
+        balance.add(one)
+    return [balance.problem(where, len(readings))] if balance.others > max(_MANY, balance.ours) else []
 
 
 def _no_manifests(where: str, read: int, found: int) -> Problem:

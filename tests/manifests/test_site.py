@@ -488,6 +488,20 @@ def test_a_huge_foreign_tree_is_one_problem(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("copies", "is_wrong"), [(3, False), (6, False), (12, True)])
+def test_a_few_sites_beside_each_other_are_said_to_be_so_first(tmp_path: Path, copies: int, is_wrong: bool) -> None:
+    """As above the examples of this project: which directory is meant is the first question; a backup is no reason."""
+    for number in range(copies):
+        (tmp_path / f"copy-{number:03}").mkdir()
+        (tmp_path / f"copy-{number:03}/host.yaml").write_text(HOST, encoding="utf-8")
+
+    problems = read_site([tmp_path]).problems
+
+    found = [one.message for one in problems if one.id == "foreign-files"]
+    assert bool(found) is is_wrong
+    assert all("of its 12 YAML files 11 describe what others of them describe" in one for one in found)
+
+
 def test_a_heap_of_sites_is_one_problem(tmp_path: Path) -> None:
     """`reconcile validate` above many copies of a site: it stops early, whatever their number, and repeats nothing."""
     for number in range(300):
