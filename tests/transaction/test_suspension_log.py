@@ -110,7 +110,7 @@ def test_the_newest_are_kept(state: StateDirectory) -> None:
     assert (len(published.guests), published.more) == (500, MOST_NAMES - 499)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"formatVersion": 1}', '{"formatVersion": 2, "changes": []}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"formatVersion": 1}', '{"formatVersion": 0, "changes": []}'])
 def test_a_damaged_log_is_named(content: str, state: StateDirectory) -> None:
     """With what moves it away."""
     state.replace(LOG, content.encode())
