@@ -5,7 +5,10 @@ import pwd
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final
+
+import click
 
 from reconciler import NoApBus, NotApplicable, NotVerified
 from reconciler.cli.command_lines import changed_line, repeated
@@ -135,10 +138,21 @@ def _show(error: ReconcileError, said: Said) -> None:
         # A setup writes no manifests of a simulated host to the directory of this machine's.
         is_setup = said.context.info_name == "setup" and not said.context.params["file"]
         directory = {"file": ("DIR",)} if is_setup and not said.context.params["undoes"] else {}
-        line = changed_line(said.context, sysfs=None, simulate_file="FILE", **directory)
+        beside = _simulated_host_beside(said.context)
+        line = changed_line(said.context, sysfs=None, simulate_file=beside or "FILE", **directory)
         if "--simulate" in line:  # the others are about this machine
             gets = ", and DIR gets its manifests" if directory else ""
-            say(f"  next: {line}    # on a simulated host, which FILE describes{gets}")
+            which = "on the simulated host that lies here" if beside else "on a simulated host, which FILE describes"
+            say(f"  next: {line}    # {which}{gets}")
+
+
+def _simulated_host_beside(context: click.Context) -> str:
+    """The only file that describes a simulated host, here or beside the manifests; empty where there are others."""
+    from reconciler.cli.mistyped import simulated_hosts
+
+    folders = ("", *(one for one in context.params.get("file") or () if os.path.isdir(one)))
+    found = list(islice(simulated_hosts(folders), 2))
+    return found[0] if len(found) == 1 else ""
 
 
 def _show_other_file(error: Exception, said: Said) -> None:

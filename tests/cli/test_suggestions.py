@@ -415,8 +415,22 @@ def test_without_an_ap_bus_a_simulated_host_is_advised(
         assert "--simulate" not in ran.out + ran.err
         return
     (advised,) = [one for one in ran.err.splitlines() if "reconcile" in one]
-    assert advised == f"  next: reconcile {line} --simulate FILE"
+    file = "three-guests/simulated-host.yaml" if "-f" in line else "FILE"  # it lies beside the manifests
+    assert advised == f"  next: reconcile {line} --simulate {file}"
     assert parsed(advised.removeprefix("  next: ")) == f"reconcile {line.split(maxsplit=1)[0]}"
+
+
+def test_without_an_ap_bus_the_only_simulated_host_here_is_advised(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was forgotten; which of two was, is not known."""
+    monkeypatch.chdir(command.directory)
+    ran = command.bare("status", "--sysfs", "nowhere")
+    assert "  next: reconcile status --simulate simulated-host.yaml" in ran.err
+
+    shutil.copy("simulated-host.yaml", "another.yaml")
+    ran = command.bare("status", "--sysfs", "nowhere")
+    assert "  next: reconcile status --simulate FILE" in ran.err
 
 
 @pytest.mark.parametrize(("said", "directory"), [((), ["-f", "DIR"]), (("-f", "site"), ["-f", "site"])])
