@@ -231,16 +231,16 @@ def test_an_apply_that_has_nothing_to_do_waits_like_any_other(command: Command) 
 
 def test_how_an_apply_stands_is_said_to_people(command: Command) -> None:
     """With what keeps it."""
-    assert command("history", "state", "7-of-9").out == "7-of-9 is not known: no apply with it has begun\n"
-    applies(command, "7-of-9")
+    assert command("history", "state", "x7-of-9").out == "x7-of-9 is not known: no apply with it has begun\n"
+    applies(command, "x7-of-9")
 
-    ran = command("history", "state", "7-of-9")
+    ran = command("history", "state", "x7-of-9")
 
-    assert ran.out == "7-of-9 (generation 1) waits to be confirmed for another 4 minutes 59 seconds\n"
-    assert "  next: reconcile confirm 7-of-9 --simulate" in ran.err
-    assert "  next: reconcile cancel 7-of-9 --simulate" in ran.err
-    assert command("confirm", "7-of-9").code == 0
-    assert command("history", "state", "1").out == "7-of-9 (generation 1) was applied, and waits for nothing\n"
+    assert ran.out == "x7-of-9 (generation 1) waits to be confirmed for another 4 minutes 59 seconds\n"
+    assert "  next: reconcile confirm x7-of-9 --simulate" in ran.err
+    assert "  next: reconcile cancel x7-of-9 --simulate" in ran.err
+    assert command("confirm", "x7-of-9").code == 0
+    assert command("history", "state", "1").out == "x7-of-9 (generation 1) was applied, and waits for nothing\n"
 
 
 @pytest.mark.parametrize("which", ["deploy-42", "1"])
@@ -271,10 +271,11 @@ def test_more_time_is_given_by_the_id(command: Command) -> None:
 
 @pytest.mark.parametrize("apply_id", ["7", "0042"])
 def test_digits_alone_are_a_generation(command: Command, apply_id: str) -> None:
-    """So they are no id; with a dash or a letter they are."""
-    assert command("apply", "--yes", "--id", apply_id).code == 64
-    assert command("apply", "--yes", "--id", f"{apply_id}-").code == 0
-    assert stands(command, f"{apply_id}-")["generation"] == 1
+    """So they are no id, not even with a dash; behind a letter they are."""
+    for wrong in (apply_id, f"{apply_id}-"):
+        assert command("apply", "--yes", "--id", wrong).code == 64
+    assert command("apply", "--yes", "--id", f"a{apply_id}").code == 0
+    assert stands(command, f"a{apply_id}")["generation"] == 1
 
 
 def three_applies(command: Command) -> Path:
