@@ -142,7 +142,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--metrics-file", "/nowhere/x.prom"), "/nowhere"),
         (("-f", "/x", "--metrics-file", "/etc/x.txt"), ".prom"),
         (("-f", "/x", "--notify-webhook-file", "/nowhere/url"), "/nowhere/url"),
-        (("-f", "/x", "--notify-command", ""), "name of a program"),
+        (("-f", "/x", "--notify-command", ""), "the value of --notify-command is empty"),
         (("-f", "/x", "--notify-command", "a 'b"), "quotation"),
         (("-f", "/x", "--git-interval", "5m"), "--git-interval goes with --git"),
         (("-f", "/x", "--unreachable-after", "1m"), "--unreachable-after goes with --git"),
