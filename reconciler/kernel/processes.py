@@ -237,7 +237,9 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     while True:
         found, _, _ = select([descriptor], [], [], _GLANCE)
         if not found and process.poll() is not None:
-            break
+            found, _, _ = select([descriptor], [], [], 0)  # it may have written between the two looks
+            if not found:
+                break
         if found:
             part = os.read(descriptor, _SAID)
             if not part:
