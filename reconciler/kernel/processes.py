@@ -235,11 +235,10 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     assert process.stdout is not None
     descriptor, rest = process.stdout.fileno(), b""
     while True:
+        has_ended = process.poll() is not None  # asked first: all that it wrote is there when we look then
         found, _, _ = select([descriptor], [], [], _GLANCE)
-        if not found and process.poll() is not None:
-            found, _, _ = select([descriptor], [], [], 0)  # it may have written between the two looks
-            if not found:
-                break
+        if not found and has_ended:
+            break
         if found:
             part = os.read(descriptor, _SAID)
             if not part:
