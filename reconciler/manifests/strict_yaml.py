@@ -194,10 +194,8 @@ class NodeReader(NamedTuple):
 
     def _without_separator(self, node: MappingNode) -> None:
         seen: dict[str, Node] = {}
-        for key, _ in node.value:
-            if isinstance(key, ScalarNode) and key.value in seen:
-                break
-            seen[str(key.value)] = key
+        scalars = (key for key, _ in node.value if isinstance(key, ScalarNode))
+        key = next(one for one in scalars if seen.setdefault(one.value, one) is not one)  # the first that repeats one
         first = self._place(node.value[0][0], "the first one")
         message = f"{_documents_joined_to(node)} documents stand here without a line --- between them"
         advice = "Write a line with --- before each of them, or name the files with -f instead of joining them."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.manifests.pinpoint import pinpoint
+from reconciler.manifests.pinpoint import guests_in, pinpoint
 from reconciler.model.problems import Place, Position, Problem, Severity
 from testing.manifests import marked
 
@@ -111,3 +111,31 @@ def test_several_problems_of_several_documents() -> None:
 
     for found in pinpoint([problem, problem], {"f": TEXT}):
         assert [marked(found, 0), marked(found, 1)] == ["Guest", "Host"]
+
+
+SITE = """\
+kind: Guest
+metadata: {name: payments}
+spec: {adapters: [5], adapters: [6]}
+---
+kind: Host
+metadata: {name: lpar7}
+---
+kind: Guest
+metadata: [name]
+---
+kind: Guest
+metadata: {name: "No Name"}
+---
+- Guest
+"""
+
+
+@pytest.mark.parametrize(("line", "names"), [(1, ("payments",)), (5, ()), (8, ()), (11, ()), (14, ()), (99, ())])
+def test_the_guests_that_problems_are_about_are_named(line: int, names: tuple[str, ...]) -> None:
+    """By kind and name alone, whatever else is wrong; each once, and none that can have no such name."""
+    place = Place(Position("a.yaml", line, 1), "", ("spec",))
+    problems = [Problem("some", Severity.ERROR, "wrong", (place, place)), Problem("some", Severity.ERROR, "wrong")]
+
+    assert guests_in(problems, {"a.yaml": SITE}) == names
+    assert guests_in(problems, {"b.yaml": SITE}) == ()

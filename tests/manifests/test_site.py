@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.documents import NAMESPACE, derived_uuid
-from reconciler.manifests.site import Site, other_host, read_site
+from reconciler.manifests.site import Site, not_checked, other_host, read_site
 from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -592,3 +592,18 @@ def test_manifests_among_many_other_files_are_found(
 
     assert f"only {len(ours)} of the {len(ours) + 4} YAML files in ." in found.message
     assert [one.position.file for one in found.places] == ([f"./{place}"] if place else [])
+
+
+def test_where_all_was_checked_no_note_says_otherwise(tmp_path: Path) -> None:
+    """Nor where there are no manifests; a check that was left out is named."""
+    assert not_checked(read_site([tmp_path])) == []
+    (tmp_path / "host.yaml").write_text(HOST, encoding="utf-8")
+    site = read_site([tmp_path])
+    assert not_checked(site) == []
+    (left,) = not_checked(site, ["uuids were not compared"])
+    assert (left.details, left.message) == (
+        ("uuids were not compared",), "there are errors, so that not everything was checked",
+    )  # fmt: skip
+    (tmp_path / "more.yaml").write_text("kind: [", encoding="utf-8")
+    (unread,) = not_checked(read_site([tmp_path]))
+    assert unread.message.startswith("1 document could not be read")

@@ -213,8 +213,12 @@ def test_a_file_is_an_object(content: bytes) -> None:
 def test_another_version_is_read_by_who_knows_it() -> None:
     """The version is that of the format of one file."""
     assert CODEC.read_content(Whole, CODEC.content(ONE, 2), 2) == ONE
-    with pytest.raises(NewerRecord, match="formatVersion: 2 is of a newer reconcile, and this one reads 1"):
+    with pytest.raises(NewerRecord, match="formatVersion: 2 is of a newer reconcile, and this one reads 1") as refused:
         CODEC.read_content(Whole, CODEC.content(ONE, 2))
+    named = refused.value.of_file("/state/x.json", "mv /state/x.json /elsewhere")
+    assert isinstance(named, NewerRecord)
+    assert str(named).startswith("/state/x.json: formatVersion: 2")
+    assert "mv" not in str(named)
 
 
 def test_what_is_not_looked_at_may_be_anything() -> None:

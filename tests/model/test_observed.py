@@ -5,7 +5,7 @@ import pytest
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Process, Unread, VmName, in_brackets, its_vm
+from reconciler.model.observed import MOVE_AWAY, Process, Unread, VmName, in_brackets, its_vm, unread_texts
 from reconciler.model.steps import Holdings
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, host_holding, uuid
@@ -43,3 +43,18 @@ def test_a_device_is_idle_where_no_vm_has_it_or_is_about_to(state: str | None, i
 def test_what_could_not_be_read_says_why() -> None:
     """In one line."""
     assert str(Unread("/sys/bus/ap", "Permission denied")) == "/sys/bus/ap: Permission denied"
+
+
+def test_what_is_damaged_is_told_from_what_may_not_be_read() -> None:
+    """Another user can read no more of it."""
+    assert Unread("suspensions", f"suspended.json is damaged{MOVE_AWAY}mv a b").is_damaged
+    assert not Unread("/sys/bus/ap", "Permission denied").is_damaged
+
+
+def test_of_many_things_that_could_not_be_read_the_first_are_shown() -> None:
+    """Of each at most its beginning, and how many more there are."""
+    assert unread_texts([Unread("a", "b")]) == ("a: b",)
+    texts = unread_texts([Unread(str(number), "x" * 3000) for number in range(12)])
+    assert len(texts) == 11
+    assert texts[0] == f"0: {'x' * 1997}…"
+    assert texts[-1] == "and 2 more"

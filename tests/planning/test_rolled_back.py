@@ -7,7 +7,7 @@ from reconciler.model.desired import Activation
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Unconfirmed
-from reconciler.planning.plan import Cause, RolledBack, RollsBack, cause_text, rolling_back
+from reconciler.planning.plan import Cause, RolledBack, RollsBack, cause_text, reason_text, rolling_back
 from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
 from testing.holdings import config, desired, guest, uuid
@@ -67,6 +67,8 @@ def test_the_rollback_is_named_by_its_generation() -> None:
     assert plan.rolled_back == FROM_3_TO_1
     assert cause_text(Cause.UNDONE, plan.rolled_back) == "rolled back by generation 3"
     assert cause_text(Cause.MANIFEST, plan.rolled_back) == "the manifest changed"
+    reasons = {one.name: reason_text(one, plan.rolled_back) for one in plan.guests}
+    assert reasons == {"a": "rolled back by generation 3", "c": ""}
     (why, *_) = next(one.why for one in status_of(plan).guests if one.name == "a")
     assert why == "rolled back by generation 3"
 
