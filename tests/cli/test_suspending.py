@@ -242,7 +242,7 @@ def test_nothing_is_recorded_where_there_is_no_ap_bus(
     assert (ran.code, ran.out, Path("kept").exists()) == (1, "", False)
     assert "error: no AP bus here " in ran.err
     (offer,) = offered(ran)
-    assert sorted(offer) == sorted([*shlex.split(line), "--simulate", "FILE", "--state-dir", "kept"])
+    assert sorted(offer) == sorted([*shlex.split(line), "--simulate", "simulated-host.yaml", "--state-dir", "kept"])
 
 
 def test_what_is_suspended_is_resumed_also_where_the_ap_bus_is_gone(
