@@ -56,7 +56,7 @@ def local(seconds: float, zone: tzinfo | None = None) -> datetime:
     found = datetime.fromtimestamp(seconds, UTC)
     try:
         return found.astimezone(zone)
-    except (ValueError, OverflowError):  # TZ=XXX-24, which POSIX allows; or a year that is over there already
+    except (ValueError, OverflowError):  # TZ=ABC-24, which POSIX allows; or a year that is over there already
         return found
 
 

@@ -11,9 +11,9 @@ from testing.commands import Command, change, example
 ZONES = [
     "Europe/Berlin",
     "",
-    "XXX24",
-    "XXX-24",
-    "XXX-24:59:59",
+    "ABC24",
+    "ABC-24",
+    "ABC-24:59:59",
     "<>",
     "<>-3",
     "nonsense/zone",
@@ -21,7 +21,7 @@ ZONES = [
     "AAA0BBB",
     "\udcff",
 ]
-NAMES = {"": "UTC", "XXX24": "UTC", "XXX-24": "UTC", "<>": "+0000"}
+NAMES = {"": "UTC", "ABC24": "UTC", "ABC-24": "UTC", "<>": "+0000"}
 
 
 @pytest.fixture
