@@ -210,7 +210,7 @@ def _run(
         except NotApplicable as error:
             return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
         except NoSuchGuest as error:
-            from reconciler.cli.mistyped import other_targets
+            from reconciler.cli.meant.names import other_targets
 
             raise other_targets(error) from None
     with_plan, nothing = unchanged is None or not sys.stdout.isatty(), _nothing_text(source, applied.plan)
@@ -282,7 +282,7 @@ def _asked(
             wanted = source.read(machine)
             shown = agreed_plan(wanted, machine, terms, scope)
         except NoSuchGuest as error:
-            from reconciler.cli.mistyped import other_targets
+            from reconciler.cli.meant.names import other_targets
 
             raise other_targets(error) from None
     number = source.number if isinstance(source, OfGeneration) else None
@@ -309,8 +309,8 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
     """The host and the manifests of a saved plan, and what it says."""
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
-    from reconciler.cli.given_files import not_a_saved_plan
-    from reconciler.cli.suggestions import not_a_plan
+    from reconciler.cli.meant.commands import not_a_plan
+    from reconciler.cli.meant.files import not_a_saved_plan
     from reconciler.manifests.skipped import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 

@@ -8,7 +8,7 @@ import click
 from reconciler import NoSuchSide, Site, compare_hosts, read_host_record, read_site, standbys_of
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.given_files import denied_record
+from reconciler.cli.meant.files import denied_record
 from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HOST_OPTIONS, HostOptions, Said, format_option
 from reconciler.cli.output import page_for_stdout, result

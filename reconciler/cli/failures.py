@@ -148,7 +148,7 @@ def _show(error: ReconcileError, said: Said) -> None:
 
 def _simulated_host_beside(context: click.Context) -> str:
     """The only file that describes a simulated host, here or beside the manifests; empty where there are others."""
-    from reconciler.cli.mistyped import simulated_hosts
+    from reconciler.cli.meant.names import simulated_hosts
 
     folders = ("", *(one for one in context.params.get("file") or () if os.path.isdir(one)))
     found = list(islice(simulated_hosts(folders), 2))
@@ -159,7 +159,7 @@ def _show_other_file(error: Exception, said: Said) -> None:
     """Offer the command with the file that was probably meant by one that is not there."""
     missing = error if isinstance(error, FileNotFoundError) else error.__cause__
     if isinstance(missing, FileNotFoundError) and missing.filename and said.context:
-        from reconciler.cli.mistyped import other_file
+        from reconciler.cli.meant.names import other_file
 
         if line := other_file(os.fsdecode(missing.filename), said.context):
             say(f"  next: {line}")

@@ -10,7 +10,7 @@ from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import show_waiting
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.history_words import asked_for
+from reconciler.cli.meant.history import asked_for
 from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,

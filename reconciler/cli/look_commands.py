@@ -99,7 +99,7 @@ def plan_command(
             here = recorded.here
             waiting = waiting_for(recorded.record.left.awaited, here) if says_waiting else None
     except NoSuchGuest as error:
-        from reconciler.cli.mistyped import other_targets
+        from reconciler.cli.meant.names import other_targets
 
         raise other_targets(error) from None
     except InvalidManifests as error:

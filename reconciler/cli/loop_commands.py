@@ -8,10 +8,10 @@ from typing import Final
 import click
 
 from reconciler.api import user_name
-from reconciler.cli.asked import refuse_paths
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.named_guests import host_meant, recorded, require_known
+from reconciler.cli.meant.guests import host_meant, recorded, require_known
+from reconciler.cli.meant.queues import refuse_paths
 from reconciler.cli.open_host import (
     opened,
     require_ap_bus,

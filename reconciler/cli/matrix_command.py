@@ -2,8 +2,8 @@
 
 import click
 
-from reconciler.cli.asked import chosen, queues_asked_for, refuse_paths
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.meant.queues import chosen, queues_asked_for, refuse_paths
 from reconciler.cli.open_host import opened
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, show_problems

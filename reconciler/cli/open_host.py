@@ -216,7 +216,7 @@ def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:
     With the commands that set it right, where the manifests or a simulated host for them are known.
     """
     if not wanted.is_named(machine_name):
-        from reconciler.cli.mistyped import for_one_host
+        from reconciler.cli.meant.names import for_one_host
 
         name = wanted.desired.host.name
         say(f"warning: {what} is host {machine_name}; it is compared with the manifests of host {name}")
@@ -265,7 +265,7 @@ def by_record(options: HostOptions, file: str, *, but_waiting: bool = False) -> 
     """
     from reconciler import RecordedHost
     from reconciler.cli.apply_progress import show_left
-    from reconciler.cli.given_files import read_record
+    from reconciler.cli.meant.files import read_record
     from reconciler.render.text import moment
 
     record = read_record(file)

@@ -105,15 +105,15 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
     if values["simulate_file"] and context.get_parameter_source("sysfs") is ParameterSource.COMMANDLINE:
         raise click.UsageError("choose one of --sysfs and --simulate")
     if any(not one.endswith((".yaml", ".yml")) and os.path.isfile(one) for one in files):
-        from reconciler.cli.suggestions import refuse_saved_plans
+        from reconciler.cli.meant.commands import refuse_saved_plans
 
         refuse_saved_plans(context, files)
     if paths:
-        from reconciler.cli.suggestions import refuse_paths
+        from reconciler.cli.meant.commands import refuse_paths
 
         refuse_paths(context, paths)
     if (files or paths) and _may_be_of_another_kind((*files, *paths)[0]):
-        from reconciler.cli.given_files import refuse_as_manifests
+        from reconciler.cli.meant.files import refuse_as_manifests
 
         refuse_as_manifests(context, (*files, *paths))
     said = context.ensure_object(Said)

@@ -353,7 +353,7 @@ def show_problems(
 
         shown = with_directory(problems, context)
         if any(one.id in {*MISSING_HOST, NOT_SIMULATED} for one in shown):
-            from reconciler.cli.hosts_beside import with_hosts_beside
+            from reconciler.cli.meant.hosts import with_hosts_beside
 
             shown = with_hosts_beside(shown, context)
         sys.stdout.flush()

@@ -9,8 +9,8 @@ import click
 
 from reconciler import plan
 from reconciler.cli.apply_progress import readable, say_as_root, show_readable
-from reconciler.cli.asked import chosen
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.meant.queues import chosen
 from reconciler.cli.open_host import (
     by_record,
     manifests_commit,
@@ -326,7 +326,7 @@ def _record_text(file: str, record: "HostRecord") -> str:
 
 def _recorded(asked: _Asked, file: str) -> "Report":
     """The host that `file` records: compared with manifests where some are named, else as it was found."""
-    from reconciler.cli.given_files import read_record
+    from reconciler.cli.meant.files import read_record
 
     if asked.host.paths or asked.host.host:
         made, compared, read_from = _by_record(asked, file)
@@ -340,7 +340,7 @@ def _recorded(asked: _Asked, file: str) -> "Report":
 
 
 def _saved(asked: _Asked, planfile: str) -> "Report":
-    from reconciler.cli.given_files import not_a_saved_plan
+    from reconciler.cli.meant.files import not_a_saved_plan
     from reconciler.render.plan_json import BadPlanFile, load_plan
     from reconciler.render.reports import recorded_report
 

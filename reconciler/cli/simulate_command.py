@@ -145,7 +145,7 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
             )
         if not devices:
             raise Refused(f"no guest called {request[1]} is known here. Nothing is applied to this host yet")
-        from reconciler.cli.mistyped import other_guests
+        from reconciler.cli.meant.names import other_guests
 
         raise other_guests([request[1]], devices.values(), "request")
     return (request[0], uuids[0]) if uuids else (request[0], request[1].lower())

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
-from reconciler.cli.asked import (
+from reconciler.cli.command_lines import again
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.meant.queues import (
     NOT_FREE,
     FreeAsked,
     cards_asked_for,
@@ -22,8 +24,6 @@ from reconciler.cli.asked import (
     refuse_paths,
     say_unknown_labels,
 )
-from reconciler.cli.command_lines import again
-from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, say_unchosen_host, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems

@@ -1,6 +1,6 @@
 """The tree of commands: each is imported when it is asked for, and explains a word or an option that it does not have.
 
-What was probably meant by such a word is in `reconciler.cli.suggestions`, which is imported when there is one.
+What was probably meant by such a word is in `reconciler.cli.meant.commands`, which is imported when there is one.
 """
 
 import inspect
@@ -70,11 +70,11 @@ class Plain(click.Command):
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            from reconciler.cli.suggestions import other_option
+            from reconciler.cli.meant.commands import other_option
 
             raise other_option(error, ctx, said) from None
         except click.BadParameter as error:
-            from reconciler.cli.suggestions import other_value
+            from reconciler.cli.meant.commands import other_value
 
             raise other_value(error, ctx, said) from None
         ctx.allow_extra_args = accepted
@@ -82,7 +82,7 @@ class Plain(click.Command):
         if may_be_empty and not ctx.resilient_parsing and (refused := _without_text(ctx)):
             raise refused
         if ctx.args and not accepted and not ctx.resilient_parsing:
-            from reconciler.cli.suggestions import without_place
+            from reconciler.cli.meant.commands import without_place
 
             raise click.UsageError(f"'{ctx.args[0]}' has no place here. {without_place(ctx)}", ctx)
         return rest
@@ -95,7 +95,7 @@ def _without_value(context: click.Context, words: Sequence[str]) -> Refused | No
     # Most often no option follows another one.
     if not any(word in names and {*words[at + 1 : at + 2]} <= names for at, word in enumerate(words)):
         return None
-    from reconciler.cli.missing_values import without_value
+    from reconciler.cli.meant.values import without_value
 
     return without_value(context, words)
 
@@ -171,7 +171,7 @@ class Group(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            from reconciler.cli.suggestions import other_option
+            from reconciler.cli.meant.commands import other_option
 
             raise other_option(error, ctx, said) from None
 
@@ -185,7 +185,7 @@ class Group(click.Group):
         """
         name, *rest = args
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            from reconciler.cli.suggestions import other_command
+            from reconciler.cli.meant.commands import other_command
 
             raise click.UsageError(f"No such command '{name}'. {other_command(ctx, name, rest)}".rstrip(), ctx)
         return super().resolve_command(ctx, args)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reconciler.cli import mistyped
+from reconciler.cli.meant import names
 from testing.commands import Command, Ran, change, example, parsed
 
 
@@ -195,7 +195,7 @@ def test_a_guest_is_offered_before_a_host_that_is_less_like_it(command: Command)
 
 def test_manifests_that_cannot_be_read_in_time_offer_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message never takes longer than the command would."""
-    monkeypatch.setattr(mistyped, "_READ_SECONDS", -1.0)
+    monkeypatch.setattr(names, "_READ_SECONDS", -1.0)
 
     ran = command.bare("lpar8", *WHERE)
 
@@ -318,7 +318,7 @@ def test_a_mistyped_manifest_where_a_plan_is_expected_is_recognised(files: Comma
 
 def test_only_so_many_files_are_looked_at(files: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """However full a directory is."""
-    monkeypatch.setattr(mistyped, "_MOST_ENTRIES", 0)
+    monkeypatch.setattr(names, "_MOST_ENTRIES", 0)
 
     assert offered(files.bare("status", "--simulate", "simulated-hots.yaml")) == []
 

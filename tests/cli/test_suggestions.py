@@ -14,7 +14,7 @@ import pytest
 import reconciler
 from reconciler.cli.loop_commands import suspend_command
 from reconciler.cli.main import cli
-from reconciler.cli.meant_elsewhere import with_duration
+from reconciler.cli.meant.elsewhere import with_duration
 from testing.commands import Command, example, parsed
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import changed_line
-from reconciler.cli.mistyped import simulated_hosts
+from reconciler.cli.meant.names import simulated_hosts
 from reconciler.manifests.files import STDIN
 from reconciler.manifests.skipped import is_ours
 from reconciler.model.problems import NO_HOST, NOT_SIMULATED, UNKNOWN_HOST, Problem, several

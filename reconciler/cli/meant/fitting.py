@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from reconciler.cli.given_files import given_in
+from reconciler.cli.meant.files import given_in
 
 _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from reconciler.cli.command_lines import changed_line
-from reconciler.cli.given_files import Given, given_in
+from reconciler.cli.meant.files import Given, given_in
 from reconciler.cli.tree import Refused
 from reconciler.model.errors import ReconcileError
 from reconciler.model.similar import nearest, no_guest_text

@@ -8,7 +8,8 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
-from reconciler.cli.fitting_words import (
+from reconciler.cli.meant.files import Given, given_in, may_be_record, of_another_kind
+from reconciler.cli.meant.fitting import (
     ENDINGS,
     command_called,
     fitting,
@@ -20,8 +21,7 @@ from reconciler.cli.fitting_words import (
     near_options,
     values_of,
 )
-from reconciler.cli.given_files import Given, given_in, may_be_record, of_another_kind
-from reconciler.cli.mistyped import MeantGuest, meant_guest, meant_host, near_file
+from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.manifests.files import STDIN
 from reconciler.model.similar import nearest
 
@@ -69,7 +69,7 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
     name = error.option_name
     near = " or ".join(f"'{one}'" for one in near_options(context.command, name))
     if found is None and not near:
-        from reconciler.cli.meant_elsewhere import with_duration, with_option
+        from reconciler.cli.meant.elsewhere import with_duration, with_option
         from reconciler.render.text import local
 
         if refused := with_duration(error, context, said, local(time.time())):
@@ -108,7 +108,7 @@ def _applying(context: click.Context, saved: str, words: Sequence[str]) -> str:
 
 def other_value(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
     """`error`, with the command for the value that was meant, or that lists the generations where one is wrong."""
-    from reconciler.cli.meant_elsewhere import with_value
+    from reconciler.cli.meant.elsewhere import with_value
 
     if refused := with_value(error, context, said):
         return refused

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import line_of, names_of
-from reconciler.cli.fitting_words import command_called, fitting_of, known_and_working, near_options, values_of
+from reconciler.cli.meant.fitting import command_called, fitting_of, known_and_working, near_options, values_of
 from reconciler.model.similar import nearest
 
 _LOOKING: Final = ("status", "plan", "matrix", "drift", "history", "validate", "report", "doctor")

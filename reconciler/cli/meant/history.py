@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import again
-from reconciler.cli.named_guests import recorded
+from reconciler.cli.meant.guests import recorded
 from reconciler.cli.open_host import state_of
 from reconciler.cli.options import HostOptions, OneApply
 from reconciler.cli.tree import Refused

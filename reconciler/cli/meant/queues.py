@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import click
 
 from reconciler.cli.command_lines import changed_line
-from reconciler.cli.given_files import given_in, of_another_kind
+from reconciler.cli.meant.files import given_in, of_another_kind
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.cli.tree import Refused
@@ -287,7 +287,7 @@ def say_unknown_labels(found: Status, selector: Selector) -> None:
 
 
 def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
-    from reconciler.cli.mistyped import meant_host, other_guests
+    from reconciler.cli.meant.names import meant_host, other_guests
 
     name = unknown[0]
     context = click.get_current_context()

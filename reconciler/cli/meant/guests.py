@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import click
 
-from reconciler.cli.asked import ALMOST_A_QUEUE
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.meant.queues import ALMOST_A_QUEUE
 from reconciler.cli.open_host import known_hosts, state_of, wanted_here
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import note
@@ -42,7 +42,7 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         line = changed_line(click.get_current_context(), guests=tuple(listed))
         raise Refused("guests stand one behind the other, without commas", line)
     if known and unknown:
-        from reconciler.cli.mistyped import other_guests
+        from reconciler.cli.meant.names import other_guests
 
         raise _refused_host(host, unknown, known) or other_guests(unknown, known)
 
