@@ -3,7 +3,7 @@
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.meant.queues import chosen, queues_asked_for, refuse_paths
+from reconciler.cli.meant.queues import asked_for, cards_asked_for, chosen, queues_asked_for, refuse_paths
 from reconciler.cli.open_host import opened
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, show_problems
@@ -27,7 +27,7 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
     """Show who has which queue, in one grid of adapters and domains.
 
     GUEST is the name of a guest or the uuid of its device; a QUEUE such as 05.0047 or a CARD such as card05 stands for
-    the guests that have it, or are to have it.
+    itself, and for the guests that have it, or are to have it.
 
     For a host that 'reconcile observe' has recorded use 'reconcile report --observed FILE --html PAGE'.
     """
@@ -41,18 +41,25 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
         show_problems(status.plan.problems)
     rows = chosen(status, guests, selector)
     grid = _grid(status)
-    shown = grid if rows is None else grid.only(one.uuid for one in rows)
+    asked = asked_for(status, guests)
+    # With a label, guests alone are asked for.
+    named = asked._replace(queues=(), cards=()) if selector.pairs else asked
+    shown = grid if rows is None else grid.only((one.uuid for one in rows), named.queues, named.cards)
     if format == "json":
         result(matrix_json(status, grid, shown, seen.unseen))
     else:
         labels = [word for pair in selector.pairs for word in ("-l", "=".join(pair))]
-        if queues := queues_asked_for(status, guests):
-            from reconciler.render.queues_text import queues_lines
+        if asked.queues or asked.cards:
+            from reconciler.render.queues_text import cards_shares_lines, queues_lines
 
-            result(lines_text([*queues_lines(queues, page_for_stdout()), ""]))
+            page = page_for_stdout()
+            answers = queues_lines(queues_asked_for(status, guests), page)
+            result(lines_text([*answers, *cards_shares_lines(cards_asked_for(status, guests), page), ""]))
         whole = host.line(MATRIX_WIDE.with_flags(*labels, *guests))
         most = None if format == "wide" else MOST_LINES
-        result(matrix_text(status, grid, shown, page_for_stdout(), most=most, unseen=seen.unseen, whole=whole))
+        nothing = "" if (named.queues or named.cards) and not named.names else None
+        page = page_for_stdout()
+        result(matrix_text(status, grid, shown, page, most=most, unseen=seen.unseen, whole=whole, nothing=nothing))
     seen.say_what_to_run()
     return Exit.DONE
 

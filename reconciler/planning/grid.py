@@ -99,14 +99,19 @@ class Grid(NamedTuple):
         """Every cell, ascending by queue."""
         return (cell for row in self.rows.values() for cell in row.values())
 
-    def only(self, uuids: Iterable[str]) -> "Grid":
-        """The cells of those holders that have one of `uuids`; holders and counts stay those of the host."""
-        chosen = set(uuids)
+    def only(self, uuids: Iterable[str], queues: Iterable[Queue] = (), cards: Iterable[int] = ()) -> "Grid":
+        """The cells of those holders that have one of `uuids`, and those of `queues` and of `cards`, whoever has them.
+
+        Holders and counts stay those of the host.
+        """
+        chosen, named, whole = set(uuids), set(queues), set(cards)
         rows = {
             adapter: {
                 domain: cell
                 for domain, cell in row.items()
-                if cell.holder and any(one.uuid in chosen for one in (cell.holder, *cell.others))
+                if adapter in whole
+                or cell.queue in named
+                or (cell.holder and any(one.uuid in chosen for one in (cell.holder, *cell.others)))
             }
             for adapter, row in self.rows.items()
         }

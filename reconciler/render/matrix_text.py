@@ -1,7 +1,7 @@
 """Who has which queue, as a grid for people: adapters down, domains across, a letter for each holder."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice, product
 from string import ascii_letters, ascii_lowercase
 from textwrap import wrap
@@ -60,6 +60,8 @@ _MOST_FOLDED_LINES: Final = 3
 _GAP: Final = 3
 _FOLDED: Final = ":"
 _READING: Final = "  ids are in hex, and those of domains are read downwards"
+_NONE_OF_THESE: Final = "None of these guests has or claims a queue."
+_NO_QUEUE: Final = "No queue is there, held or claimed."
 _BELOW_SIGN: Final = " " * len("  !  ")
 
 
@@ -85,6 +87,7 @@ def matrix_text(
     most: int | None = MOST_LINES,
     unseen: Sequence[str] = (),
     whole: str = "",
+    nothing: str | None = None,
 ) -> str:
     """The grid as text.
 
@@ -96,9 +99,10 @@ def matrix_text(
         most: how many lines there are at most; what is left out is counted. None: everything is shown.
         unseen: what could not be seen, and why, a sentence each.
         whole: the command that shows what is left out; empty where there is none.
+        nothing: what is said where nothing is drawn, empty for nothing at all; None: that there is no queue.
     """
     page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
-    drawing = _Drawing(grid, shown, page)
+    drawing = _Drawing(grid, shown, page, nothing)
     part = drawing.whole
     head = [page.paint("bold", page.cut(f"Host {status.host}"))]
     head += _divided("  compared    ", compared_text(status), page)
@@ -161,12 +165,15 @@ class _Part(NamedTuple):
     columns: Sequence[_Band]
 
 
-def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
-    """Rows or columns in their order, where those without a holder that look alike are folded into one."""
+def _bands(lines: Mapping[int, Mapping[int, Cell]], taken: Container[int] = ()) -> list[_Band]:
+    """Rows or columns in their order, where those without a holder that look alike are folded into one.
+
+    Those that are `taken` have a holder that is not shown.
+    """
 
     def look(item: tuple[int, Mapping[int, Cell]]) -> object:
         number, cells = item
-        if any(cell.holder for cell in cells.values()):
+        if number in taken or any(cell.holder for cell in cells.values()):
             return number
         return frozenset((other, cell.state) for other, cell in cells.items())
 
@@ -176,7 +183,7 @@ def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
 class _Drawing:
     """The parts of the text below its heading."""
 
-    def __init__(self, grid: Grid, shown: Grid, page: Page) -> None:
+    def __init__(self, grid: Grid, shown: Grid, page: Page, nothing: str | None) -> None:
         self._shown = shown
         self._page = page
         self._across = page.width or USUAL_WIDTH
@@ -188,14 +195,13 @@ class _Drawing:
             for domain, cell in row.items():
                 columns.setdefault(domain, {})[adapter] = cell
         self._rows = [part for one in _bands(shown.rows) for part in one.unbroken]
-        self._columns = _bands(dict(sorted(columns.items())))
+        taken = {cell.queue.domain for cell in grid.cells if cell.holder} if shown is not grid else set()
+        self._columns = _bands(dict(sorted(columns.items())), taken)
         self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
         # Who claims the same queue is said in words.
         self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
         self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
-        self._nothing = (
-            "None of these guests has or claims a queue." if grid.rows else "No queue is there, held or claimed."
-        )
+        self._nothing = (_NONE_OF_THESE if nothing is None else nothing) if grid.rows else _NO_QUEUE
 
     @property
     def whole(self) -> _Part:
@@ -205,7 +211,7 @@ class _Drawing:
     def lines(self, part: _Part, room: int | None) -> list[str]:
         """The `part` of the grid, and whom its letters stand for, in at most `room` lines; None: no limit."""
         if not self._rows:
-            return [self._nothing, ""]
+            return [self._nothing, ""] if self._nothing else []
         blocks = self._blocks(*part)
         return [*blocks, *self._legend(None if room is None else room - len(blocks), part)]
 

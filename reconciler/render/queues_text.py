@@ -1,6 +1,6 @@
 """Who has a queue, or those of a card, in sentences that begin with the queue; and which queues are free."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.model.ids import IdSet
@@ -57,18 +57,63 @@ def _claims_texts(one: QueueStatus) -> Iterator[str]:
 
 def card_lines(one: CardStatus, page: Page) -> Iterator[str]:
     """What a card is, then the sentence for each of its queues, divided at the width of `page`."""
+    yield from page.wrapped("", _card_text(one))
+    for queue in one.queues:
+        yield from page.wrapped("  ", queue_text(queue))
+
+
+def cards_shares_lines(cards: Sequence[CardStatus], page: Page) -> list[str]:
+    """What each of `cards` is, and who has how many of its queues, a sentence each, divided at the width of `page`."""
+    return [
+        line
+        for one in cards
+        for line in page.wrapped("", ": ".join(filter(None, (_card_text(one), ", ".join(_shares(one))))))
+    ]
+
+
+def _card_text(one: CardStatus) -> str:
+    """What a card is, or that it is not there."""
     name = f"adapter {IdSet([one.adapter])}"
     if one.card is None:
         claimed = "" if one.queues else "; no guest has it or is to have it"
         meant = (
             "" if one.in_decimal is None else f". Cards are in hex: if decimal is meant, write card{one.in_decimal:02x}"
         )
-        yield from page.wrapped("", f"{name}: there is no such card on this host now{claimed}{meant}")
-    else:
-        trouble = f", {card_trouble(one.card).removeprefix('is ')}" if card_trouble(one.card) else ""
-        yield from page.wrapped("", f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}")
-    for queue in one.queues:
-        yield from page.wrapped("  ", queue_text(queue))
+        return f"{name}: there is no such card on this host now{claimed}{meant}"
+    trouble = f", {card_trouble(one.card).removeprefix('is ')}" if card_trouble(one.card) else ""
+    return f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}"
+
+
+def _shares(card: CardStatus) -> Iterator[str]:
+    """How many queues of `card` guests have, the host has, guests are to have, and are free."""
+    there = [one for one in card.queues if not one.missing]
+    held = [one for one in there if one.held]
+    host = [one for one in there if one.in_pool and not one.held]
+    claimed = [one for one in there if one.claimed and not one.held and not one.in_pool]
+    awaited = [one for one in card.queues if one.missing]
+    free = len(there) - len(held) - len(host) - len(claimed)
+
+    def number(some: Sequence[QueueStatus]) -> str:
+        return f"{len(some):,}" if len(some) < len(card.queues) or len(some) == 1 else "all of them"
+
+    if held:
+        names = _names(name for one in held for name in one.held)
+        yield f"{few_text(names)} {'has' if len(names) == 1 else 'have'} {number(held)}"
+    if host:
+        yield f"the host's own drivers have {number(host)}"
+    if claimed:
+        names = _names(name for one in claimed for name in one.claimed)
+        yield f"{few_text(names)} {'claims' if len(names) == 1 else 'claim'} {number(claimed)}"
+    if free:
+        yield "all of them are free" if free == len(card.queues) > 1 else f"{free:,} free"
+    if awaited:
+        names = _names(name for one in awaited for name in (*one.held, *one.claimed))
+        which = number(awaited) if card.card else counted(len(awaited), "queue")
+        yield f"{few_text(names)} {'waits' if len(names) == 1 else 'wait'} for {which}"
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return sorted(set(names))
 
 
 def free_text(

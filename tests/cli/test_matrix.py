@@ -428,3 +428,69 @@ def test_no_row_is_empty_where_rows_are_left_out(
     assert len(shown) == len(set(shown)) > 20
     assert set(shown) < set(rows("-o", "wide"))
     assert len(set(rows("-o", "wide"))) == 40
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "drawn"),
+    [
+        (["card04"], ["adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them"], {"04": 6}),
+        (["04.0004"], ["04.0004: the host's own drivers have it"], {"04": 1}),
+        (["06.0005"], ["06.0005: free, as no guest has it and none is to have it"], {"06": 1}),
+        (["card05"], ["adapter 0x05 (5): CEX5, 6 queues: guest1, guest2 have 4, 2 free"], {"05": 6, "06": 2}),
+        (
+            ["card04", "06.0005"],
+            [
+                "06.0005: free, as no guest has it and none is to have it",
+                "adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them",
+            ],
+            {"04": 6, "06": 1},
+        ),
+        (["04.0004", "guest2"], ["04.0004: the host's own drivers have it"], {"04": 1, "05": 2}),
+        (
+            ["card09"],
+            ["adapter 0x09 (9): there is no such card on this host now; no guest has it or is to have it"],
+            {},
+        ),
+        (
+            ["card09", "guest2"],
+            ["adapter 0x09 (9): there is no such card on this host now; no guest has it or"],
+            {"05": 2},
+        ),
+    ],
+)
+def test_cards_and_queues_are_drawn_whoever_has_them(
+    command: Command, words: list[str], answers: list[str], drawn: dict[str, int]
+) -> None:
+    """Those of the host, and free ones, as well as those of guests; what each is stands above."""
+    command("apply", "--yes")
+
+    ran = command("matrix", *words)
+
+    assert [line.startswith(answer) for line, answer in zip(ran.out.splitlines(), answers, strict=False)] == [
+        True for _ in answers
+    ]
+    assert "None of these guests" not in ran.out
+    cells = states(command("matrix", *words, "-o", "json"))
+    assert {card: sum(one.startswith(card) for one in cells) for card in sorted({one[:2] for one in cells})} == drawn
+
+
+def test_a_domain_is_not_said_to_have_no_guest_where_one_has_it_on_another_card(command: Command) -> None:
+    """Only what no guest has on the whole host is folded."""
+    command("apply", "--yes")
+
+    out = command("matrix", "card04").out
+
+    assert "domains that no guest has or claims: 0x05-0x06 (5-6)\n" in out
+
+
+def test_a_card_that_a_guest_waits_for_is_not_said_to_be_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before and after its guest is authorised for it."""
+    command = example("card-to-come", tmp_path, capsys)
+    expected = "adapter 0x09 (9): there is no such card on this host now: payments waits for 2 queues"
+
+    before = first_line(command("matrix", "card09"))
+    command("apply", "--yes")
+
+    assert (before, first_line(command("matrix", "card09"))) == (expected, expected)
