@@ -64,7 +64,7 @@ class Plain(click.Command):
             click.UsageError: there is a word too many, or an option that it lacks; it says what to run instead.
         """
         said = list(args)
-        if not ctx.resilient_parsing and (refused := _without_value(ctx, said)):
+        if not ctx.resilient_parsing and (refused := _without_value(ctx, said) or _with_one_dash(ctx, said)):
             raise refused
         accepted, ctx.allow_extra_args = ctx.allow_extra_args, True
         try:
@@ -98,6 +98,15 @@ def _without_value(context: click.Context, words: Sequence[str]) -> Refused | No
     from reconciler.cli.meant.values import without_value
 
     return without_value(context, words)
+
+
+def _with_one_dash(context: click.Context, words: Sequence[str]) -> click.UsageError | None:
+    """That a long option has one dash only, where that is so; it takes a while to say what to run instead."""
+    if not any(word[:1] == "-" and word[1:2] != "-" and word[3:] for word in words):
+        return None
+    from reconciler.cli.meant.dashes import with_one_dash
+
+    return with_one_dash(context, words)
 
 
 _MAY_SAY_NOTHING: Final = "reason"

@@ -287,6 +287,7 @@ def say_unknown_labels(found: Status, selector: Selector) -> None:
 
 
 def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
+    from reconciler.cli.meant.dashes import with_dashes
     from reconciler.cli.meant.names import meant_host, other_guests
 
     name = unknown[0]
@@ -298,6 +299,8 @@ def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
         line = changed_line(context, guests=others, file=(*context.params["file"], name))
         return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
     refused = other_guests(unknown, (one.name for one in found.guests))
+    if option := with_dashes(context, name, [key for one in found.rows for key in (one.name, one.uuid)]):
+        return Refused(refused.message, option, *(f"{one}    # the guest" for one in refused.next))
     host = None if context.params["host_name"] else meant_host(name, context.params["file"])
     if host and (host.name == name or not refused.next):
         line = changed_line(context, guests=others, host_name=host.name)
