@@ -14,13 +14,13 @@ from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.queues import (
-    NOT_FREE,
     FreeAsked,
     cards_asked_for,
     chosen,
     free_asked_for,
     others_named,
     queues_asked_for,
+    refuse_of_guests,
     refuse_paths,
     say_unknown_labels,
 )
@@ -76,7 +76,7 @@ def status_command(
 
         return show_watched(host, format, selector)
     if free and selector.pairs:
-        raise click.UsageError(NOT_FREE)
+        raise refuse_of_guests(guests, ())
     refuse_paths(host, guests)
     seen = Seen(host, says_waiting=format in ("table", "wide") and not free and not (guests and format == "table"))
     with opened(host) as machine:
@@ -85,7 +85,7 @@ def status_command(
     part = free_asked_for(found, guests) if free else None
     show_problems(_problems_beside(found, is_of_some=is_of_some))
     if part:
-        _show_free(part, format, guests)
+        _show_free(part, format)
         seen.say_what_to_run()
         return Exit.DONE
     say_unknown_labels(found, selector)
@@ -316,18 +316,19 @@ def _show_record(
     result(json_text(record) if format == "json" else yaml_text(record))
 
 
-def _show_free(part: FreeAsked, format: str, words: Sequence[str]) -> None:
+def _show_free(part: FreeAsked, format: str) -> None:
     found = part.status
     if format in ("json", "yaml"):
         from reconciler.render.plan_json import json_text
         from reconciler.render.status_record import free_record, yaml_text
 
-        record = free_record(found)
+        record = free_record(found, part.every)
         result(json_text(record) if format == "json" else yaml_text(record))
     elif format == "name":
         result("".join(f"{queue}\n" for queue in found.free))
     else:
-        from reconciler.render.queues_text import free_text
+        from reconciler.render.queues_text import free_answers, free_text
 
-        whole = again(format="wide")
-        result(free_text(found, page_for_stdout(), wide=format == "wide", whole=whole, taken=part.taken, words=words))
+        page = page_for_stdout()
+        answers = free_answers(found, part.queues, part.cards, part.domains, page)
+        result(free_text(found, page, wide=format == "wide", whole=again(format="wide"), answers=answers))

@@ -1,4 +1,4 @@
-"""Who has one queue, or each queue of a card, as a status has it."""
+"""Who has one queue, or each queue of a card or a domain, as a status has it."""
 
 from typing import NamedTuple
 
@@ -90,6 +90,25 @@ def card_status(status: Status, adapter: int) -> CardStatus:
     # That the digits of each of them may be meant in decimal is no news about a card.
     found = (queue_status(near, Queue(adapter, domain))._replace(in_decimal=None) for domain in domains)
     return CardStatus(adapter, card, tuple(found), None if card else decimal_card(adapter, status.observed))
+
+
+class DomainStatus(NamedTuple):
+    """Who has the queues of one domain.
+
+    Attributes:
+        domain: its number, 0 to 255.
+        queues: those that are present, ascending.
+    """
+
+    domain: int
+    queues: tuple[QueueStatus, ...]
+
+
+def domain_status(status: Status, domain: int) -> DomainStatus:
+    """Who has each queue of `domain` that is present."""
+    there = (one.queue for one in status.observed.queues if one.queue.domain == domain)
+    # As for a card, that the digits may be meant in decimal is no news.
+    return DomainStatus(domain, tuple(queue_status(status, one)._replace(in_decimal=None) for one in there))
 
 
 def _missing(queue: Queue, observed: Observed) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
-from reconciler.planning.queue_status import CardStatus, QueueStatus
+from reconciler.planning.queue_status import CardStatus, DomainStatus, QueueStatus
 from reconciler.planning.status import Status
 from reconciler.render.changes import few_text
 from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type, compared_text
@@ -64,11 +64,11 @@ def card_lines(one: CardStatus, page: Page) -> Iterator[str]:
 
 def cards_shares_lines(cards: Sequence[CardStatus], page: Page) -> list[str]:
     """What each of `cards` is, and who has how many of its queues, a sentence each, divided at the width of `page`."""
-    return [
-        line
-        for one in cards
-        for line in page.wrapped("", ": ".join(filter(None, (_card_text(one), ", ".join(_shares(one))))))
-    ]
+    return [line for one in cards for line in page.wrapped("", _with_shares(_card_text(one), one.queues))]
+
+
+def _with_shares(text: str, queues: Sequence[QueueStatus]) -> str:
+    return ": ".join(filter(None, (text, ", ".join(_shares(queues)))))
 
 
 def _card_text(one: CardStatus) -> str:
@@ -84,17 +84,17 @@ def _card_text(one: CardStatus) -> str:
     return f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}"
 
 
-def _shares(card: CardStatus) -> Iterator[str]:
-    """How many queues of `card` guests have, the host has, guests are to have, and are free."""
-    there = [one for one in card.queues if not one.missing]
+def _shares(queues: Sequence[QueueStatus]) -> Iterator[str]:
+    """How many of `queues` guests have, the host has, guests are to have, and are free."""
+    there = [one for one in queues if not one.missing]
     held = [one for one in there if one.held]
     host = [one for one in there if one.in_pool and not one.held]
     claimed = [one for one in there if one.claimed and not one.held and not one.in_pool]
-    awaited = [one for one in card.queues if one.missing]
+    awaited = [one for one in queues if one.missing and (one.held or one.claimed)]
     free = len(there) - len(held) - len(host) - len(claimed)
 
     def number(some: Sequence[QueueStatus]) -> str:
-        return f"{len(some):,}" if len(some) < len(card.queues) or len(some) == 1 else "all of them"
+        return "all of them" if 1 < len(some) == len(queues) else f"{len(some):,}"
 
     if held:
         names = _names(name for one in held for name in one.held)
@@ -105,15 +105,49 @@ def _shares(card: CardStatus) -> Iterator[str]:
         names = _names(name for one in claimed for name in one.claimed)
         yield f"{few_text(names)} {'claims' if len(names) == 1 else 'claim'} {number(claimed)}"
     if free:
-        yield "all of them are free" if free == len(card.queues) > 1 else f"{free:,} free"
+        yield "all of them are free" if 1 < free == len(queues) else f"{free:,} free"
     if awaited:
         names = _names(name for one in awaited for name in (*one.held, *one.claimed))
-        which = number(awaited) if card.card else counted(len(awaited), "queue")
+        which = number(awaited) if there else counted(len(awaited), "queue")
         yield f"{few_text(names)} {'waits' if len(names) == 1 else 'wait'} for {which}"
+
+
+def _are(count: int) -> str:
+    return "this one is" if count == 1 else f"these {count:,} are"
+
+
+def _it(count: int) -> str:
+    return "it" if count == 1 else "them"
 
 
 def _names(names: Iterable[str]) -> list[str]:
     return sorted(set(names))
+
+
+def free_answers(
+    status: Status,
+    queues: Sequence[QueueStatus],
+    cards: Sequence[CardStatus],
+    domains: Sequence[DomainStatus],
+    page: Page,
+) -> list[str]:
+    """What is said of the queues, cards and domains of which it was asked what is free, divided at the width of `page`.
+
+    Of a queue that is free, or only claimed, nothing: it is among those of `status`, which are listed.
+    """
+    taken = [one for one in queues if one.queue not in status.unheld]
+    lines = [line for one in taken for line in page.wrapped("", _taken_text(one))]
+    lines += cards_shares_lines(cards, page)
+    for one in domains:
+        name = f"domain {IdSet([one.domain])}"
+        text = f"{name}: {counted(len(one.queues), 'queue')}" if one.queues else f"{name}: no queue of it is here now"
+        lines += page.wrapped("", _with_shares(text, one.queues))
+    return lines
+
+
+def _taken_text(one: QueueStatus) -> str:
+    text = queue_text(one)
+    return text if one.missing else text.replace(": ", ": not free; ", 1)
 
 
 def free_text(
@@ -122,8 +156,7 @@ def free_text(
     *,
     wide: bool = False,
     whole: str = "",
-    taken: Sequence[QueueStatus] = (),
-    words: Sequence[str] = (),
+    answers: Sequence[str] = (),
 ) -> str:
     """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong.
 
@@ -132,17 +165,12 @@ def free_text(
         page: what it is written on.
         wide: cut nothing.
         whole: the command that shows what is cut, or left out of the guests that claim a queue; empty for none.
-        taken: queues that were asked for, of which is said who has them.
-        words: what the queues were asked for by; empty for all of the host.
+        answers: what is said first of the queues, cards and domains that were named.
     """
     compared = page.wrapped("", f"compared {compared_text(status)}")
-    first = queues_lines(taken, page)
-    if taken and not status.unheld and len(taken) == len(words):
-        return lines_text([*first, "", *compared])
-    first += [""] if first else []
-    if not status.unheld and words:
-        found = f"No queue of {', '.join(words)} is free: each one present is the host's or in a mediated device."
-        return lines_text([*first, *page.wrapped("", found), "", *compared])
+    first = [*answers, ""] if answers else []
+    if answers and not status.unheld:
+        return lines_text([*first, *compared])
     if not status.unheld:
         found = "No queue is free: each one present is the host's or in a mediated device."
         claim = "A guest can claim queues of the host: the plan then takes them from the host pool."
@@ -173,7 +201,10 @@ def free_text(
     lines = uncut if wide else table_lines(heading, rows, page, least)
     count = len(status.unheld) - len(claims)
     means = FREE_MEANS if count == 1 else FREE_MEANS.replace(" it", " them")
-    total = f"{counted(count, 'free queue')}: {means}; {len(claims):,} more claimed."
+    more = f"; {len(claims):,} more claimed" if claims else ""
+    total = f"{counted(count, 'free queue')}: {means}{more}."
+    if not count:
+        total = f"No queue is free: {_are(len(claims))} claimed, and no guest has {_it(len(claims))} now."
     hint = page.with_remark(f"  next: {whole}    # cuts nothing") if whole and (is_cut or lines != uncut) else []
     totals = (page.paint("bold", line) for line in page.wrapped("", total))
     return lines_text([*first, *lines, "", *totals, *compared, *hint])

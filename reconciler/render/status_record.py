@@ -148,8 +148,8 @@ def queue_record(one: QueueStatus) -> dict[str, Any]:
     }
 
 
-def free_record(status: Status) -> dict[str, Any]:
-    """All free queues, and all that are claimed and that nothing has, as plain values."""
+def free_record(status: Status, queues: Sequence[QueueStatus] = ()) -> dict[str, Any]:
+    """All free queues, and all that are claimed and that nothing has, as plain values; of `queues` who has them."""
     cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()
     records = {
         queue: {
@@ -164,6 +164,7 @@ def free_record(status: Status) -> dict[str, Any]:
         "formatVersion": 1,
         "host": status.host,
         "comparedWith": compared_record(status.compared),
+        **({"queues": [queue_record(one) for one in queues]} if queues else {}),
         "free": [records[queue] for queue in status.free],
         "claimed": [{**records[queue], "claimedBy": list(names)} for queue, names in claims.items()],
     }

@@ -137,22 +137,69 @@ def test_what_is_free_is_listed_of_the_cards_queues_and_domains_that_are_named(c
         assert command("status", "--free", *words, "-o", "name").out.split() == expected != []
         record = json.loads(command("status", "--free", *words, "-o", "json").out)
         assert [one["queue"] for one in record["free"]] == expected
-    out = command("status", "--free", "05.0005", "05.0047").out
-    assert out.startswith("05.0047: guest2 has it\n\nQUEUE")
-    assert "1 free queue: " in out
-    assert command("status", "--free", "05.0047").out.startswith("05.0047: guest2 has it\n\ncompared with ")
-    assert command("status", "--free", "card09").out.startswith("No queue of card09 is free: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "free"),
+    [
+        (["05.0005", "05.0047"], ["05.0047: not free; guest2 has it"], 1),
+        (["05.0047"], ["05.0047: not free; guest2 has it"], 0),
+        (["04.0004"], ["04.0004: not free; the host's own drivers have it"], 0),
+        (["07.0004"], ["07.0004: there is no such queue on this host now (adapter 0x07 (7) is not present)"], 0),
+        (["card04"], ["adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them"], 0),
+        (["card05"], ["adapter 0x05 (5): CEX5, 6 queues: guest1, guest2 have 4, 2 free"], 2),
+        (["card09"], ["adapter 0x09 (9): there is no such card on this host now; no guest has it"], 0),
+        ([".47"], ["domain 0x47 (71): 3 queues: guest2, guest3 have 2, the host's own drivers have 1"], 0),
+        (["0005"], ["domain 0x05 (5): 3 queues: the host's own drivers have 1, 2 free"], 2),
+        (["0009"], ["domain 0x09 (9): no queue of it is here now"], 0),
+        (
+            ["05.0047", "card04", "0009"],
+            ["05.0047: not free; guest2", "adapter 0x04 (4): CEX5", "domain 0x09 (9): no queue"],
+            0,
+        ),
+    ],
+)
+def test_what_is_asked_to_be_free_and_is_not_says_who_has_it(
+    command: Command, words: list[str], answers: list[str], free: int
+) -> None:
+    """Each queue, card and domain that was named has an answer, for people and for programs."""
+    out = command("status", "--free", *words).out
+
+    assert [line[: len(answer)] for line, answer in zip(out.splitlines(), answers, strict=False)] == answers
+    assert sum(line.endswith("  CEX5  -") for line in out.splitlines()) == free
+    record = json.loads(command("status", "--free", *words, "-o", "json").out)
+    assert len(record["free"]) == free
+    named = [word for word in words if word[2:3] == "."]
+    assert [one["queue"] for one in record.get("queues", ())][: len(named)] == named
+
+
+def test_no_number_of_claimed_queues_is_said_where_there_is_none(command: Command) -> None:
+    """A zero says nothing."""
+    of_free = command("status", "--free").out
+
+    assert "claimed." not in of_free
+    assert "4 free queues: neither a guest nor the host has them, and no guest claims them.\n" in of_free
 
 
 def test_of_guests_and_labels_nothing_is_free(command: Command) -> None:
     """With what may be asked for instead."""
-    for words in (["guest1"], ["-l", "a=b"], ["card05", "guest1"]):
+    for words, meant in (
+        (["guest1"], ["status --free", "status guest1"]),
+        (["-l", "a=b"], ["status --free"]),
+        (["card05", "guest1"], ["status --free card05", "status guest1"]),
+    ):
         ran = command("status", "--free", *words)
 
         assert (ran.code, ran.out) == (64, "")
         assert "--free lists the queues that no guest has: of the host, or of the cards, queues and domains named" in (
             ran.err
         )
+        lines = [
+            shlex.split(line.partition("next: ")[2], comments=True) for line in ran.err.splitlines() if "next: " in line
+        ]
+        where = ["-f", str(command.directory), "--simulate", str(command.simulated_host)]
+        assert [" ".join(one for one in line[1:] if one not in where) for line in lines] == meant
+        assert [command.bare(*line[1:]).code for line in lines] == [0] * len(meant)
 
 
 def test_what_is_free_says_what_it_is_compared_with(command: Command) -> None:

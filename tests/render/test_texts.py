@@ -300,6 +300,7 @@ def test_where_all_is_claimed_or_the_hosts_that_is_said() -> None:
     of_host = status_of(make_plan(desired(), observe(host(pool=Matrix(ALL_IDS, ALL_IDS)))))
 
     assert "  free        none (6 claimed)\n" in status_text(claimed)
+    assert "\nNo queue is free: these 6 are claimed, and no guest has them now.\n" in free_text(claimed)
     assert free_text(of_host) == (
         "No queue is free: each one present is the host's or in a mediated device.\n"
         "A guest can claim queues of the host: the plan then takes them from the host pool.\n"

@@ -19,7 +19,14 @@ from reconciler.model.desired import Selector
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Queue
 from reconciler.planning.misread import ids_meant, queues_meant
-from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, queue_status
+from reconciler.planning.queue_status import (
+    CardStatus,
+    DomainStatus,
+    QueueStatus,
+    card_status,
+    domain_status,
+    queue_status,
+)
 from reconciler.planning.status import GuestStatus, Status
 
 
@@ -237,10 +244,17 @@ def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus
     return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
 
 
-NOT_FREE: Final = (
-    "--free lists the queues that no guest has: of the host, or of the cards, queues and domains named; leave out "
-    "guests and labels"
-)
+_FREE_LISTS: Final = "--free lists the queues that no guest has: of the host, or of the cards, queues and domains named"
+
+
+def refuse_of_guests(words: Sequence[str], guests: Sequence[str]) -> Refused:
+    """That ``--free`` was given with labels, or with `guests` among the `words`; it says what to run instead."""
+    context = click.get_current_context()
+    kept = tuple(one for one in words if one not in {*guests}) or None
+    lines = [f"{changed_line(context, guests=kept, labels=None)}    # what is free"]
+    if guests:
+        lines.append(f"{changed_line(context, guests=tuple(guests), labels=None, free=None)}    # what the guests have")
+    return Refused(f"{_FREE_LISTS}; leave out guests and labels", *lines)
 
 
 class FreeAsked(NamedTuple):
@@ -248,11 +262,21 @@ class FreeAsked(NamedTuple):
 
     Attributes:
         status: that.
-        taken: the queues that were named and are not among these.
+        queues: who has each queue that was named.
+        cards: who has what of each card that was named.
+        domains: who has what of each domain that was named.
     """
 
     status: Status
-    taken: tuple[QueueStatus, ...]
+    queues: tuple[QueueStatus, ...] = ()
+    cards: tuple[CardStatus, ...] = ()
+    domains: tuple[DomainStatus, ...] = ()
+
+    @property
+    def every(self) -> tuple[QueueStatus, ...]:
+        """Who has each queue of what was named, each of them once."""
+        several = (self.queues, *(one.queues for one in self.cards), *(one.queues for one in self.domains))
+        return tuple({one.queue: one for queues in several for one in queues}.values())
 
 
 def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
@@ -262,10 +286,10 @@ def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
         click.UsageError: one is a guest, or names nothing there is.
     """
     if not words:
-        return FreeAsked(found, ())
+        return FreeAsked(found)
     known = {key for one in found.rows for key in (one.name, one.uuid)}
-    if not known.isdisjoint(words):
-        raise click.UsageError(NOT_FREE)
+    if guests := [one for one in words if one in known]:
+        raise refuse_of_guests(words, guests)
     domains = {word: int(named[1] or named[2], 16) for word in words if (named := _DOMAIN.fullmatch(word))}
     asked = asked_for(found, tuple(word for word in words if word not in domains))
     there = tuple(
@@ -273,8 +297,12 @@ def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
         for one in found.unheld
         if one in asked.queues or one.adapter in asked.cards or one.domain in domains.values()
     )
-    taken = tuple(queue_status(found, one) for one in asked.queues if one not in there)
-    return FreeAsked(found._replace(unheld=there), taken)
+    return FreeAsked(
+        found._replace(unheld=there),
+        tuple(queue_status(found, one) for one in asked.queues),
+        tuple(card_status(found, one) for one in asked.cards),
+        tuple(domain_status(found, one) for one in dict.fromkeys(domains.values())),
+    )
 
 
 def say_unknown_labels(found: Status, selector: Selector) -> None:
