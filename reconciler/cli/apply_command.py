@@ -26,7 +26,7 @@ from reconciler import (
 )
 from reconciler.cli.apply_progress import TerminalProgress, standing_json, stands_here
 from reconciler.cli.asking import terminal
-from reconciler.cli.command_lines import again, again_from_anywhere
+from reconciler.cli.command_lines import Before, again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.open_host import opened, origin_of, refuse_unchosen_host, state_of, wanted_source, with_words
@@ -161,6 +161,7 @@ def run_wanted(
     called: Called = NOT_CALLED,
     scope: Scope = WHOLE,
     unchanged: str = UNCHANGED,
+    before: Before | None = None,
 ) -> Exit:
     """Apply what is wanted.
 
@@ -174,10 +175,11 @@ def run_wanted(
         called: what the caller calls this apply.
         scope: how much of the host.
         unchanged: what is said to a person who does not agree.
+        before: what is run before this is run again, where it is refused; None where nothing is.
     """
     acts()
     try:
-        return _run(host, source, format, terms, whole, called, scope, None if yes else unchanged)
+        return _run(host, source, format, terms, whole, called, scope, None if yes else unchanged, before)
     except AppliedAlready as error:
         return _show_already(host, error, format)
 
@@ -191,10 +193,11 @@ def _run(
     called: Called,
     scope: Scope,
     unchanged: str | None,
+    before: Before | None,
 ) -> Exit:
     """The same; what is said to a person who does not agree is None where none is asked."""
     if unchanged is not None:
-        asked = _asked(host, source, terms, format, whole, called, scope, unchanged)
+        asked = _asked(host, source, terms, format, whole, called, scope, unchanged, before)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -208,7 +211,7 @@ def _run(
             origin = with_words(origin, host) if isinstance(source, Manifests) else origin
             applied = apply(source, machine, scope, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
-            return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
+            return _refused(error.plan, _Asked(host, source, terms, format, whole, before), number)
         except NoSuchGuest as error:
             from reconciler.cli.meant.names import other_targets
 
@@ -267,6 +270,7 @@ def _asked(
     called: Called,
     scope: Scope,
     unchanged: str,
+    before: Before | None,
 ) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
@@ -287,13 +291,14 @@ def _asked(
             raise other_targets(error) from None
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
-        return _refused(shown, _Asked(host, source, terms, format, whole), number)
-    if shown.changes and not _agreed(shown, format, number, whole, unchanged if recovery is None else RECOVERED_ONLY):
+        return _refused(shown, _Asked(host, source, terms, format, whole, before), number)
+    unchanged = unchanged if recovery is None else RECOVERED_ONLY
+    if shown.changes and not _agreed(shown, format, number, whole, unchanged, before):
         return Exit.REFUSED
     return shown
 
 
-def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged: str) -> bool:
+def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged: str, before: Before | None) -> bool:
     with terminal() as person:
         if person is None:
             _show(shown, format, whole, shown.flags)
@@ -302,7 +307,7 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged:
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint, person.page.width, person.page.shown)}\n")
             person.show(plan_text(shown, person.page, whole=whole, given=shown.flags))
-    return agreed("Apply this?", number, unchanged)
+    return agreed("Apply this?", number, unchanged, before)
 
 
 def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
@@ -366,6 +371,7 @@ class _Asked(NamedTuple):
     terms: Terms
     format: str
     whole: str
+    before: Before | None
 
 
 def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
@@ -387,13 +393,17 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
         shown = _without_suspensions(made) if is_suspended else made
         _show(shown, asked.format, asked.whole, asked.terms.consents)
     names = _others(made) if is_suspended else ()
+    before = asked.before
+    consents += [flag for flag in (before.flags if before else ()) if flag not in consents]
     with terminal() as person:
         line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
         others = _line_for(names, made, is_asked=bool(person)) if names and _can_apply(names, asked) else ""
     say("not applied: this needs consent")
     if is_suspended:
         _show_suspended(made)
-    say(f"  next: {line}    # gives it")
+    if before:
+        say(before.step)
+    say(f"  next: {line}    # {'then: ' if before else ''}gives it")
     if others:
         say(f"  next: {others}    # applies what is not suspended")
     return Exit.REFUSED

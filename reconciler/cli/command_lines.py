@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -16,6 +16,25 @@ _READ_THE_CURRENT_DIRECTORY: Final = ("apply",)
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _INSTEAD: Final = ("file", "planfile", "enforced", "refused")
 """Where these say nothing, the manifests are those in the current directory."""
+
+
+class Before(NamedTuple):
+    """What is run before the command that is being run, where this was refused.
+
+    Attributes:
+        line: the command for a shell.
+        why: that in a few words.
+        flags: what the command that is being run needs after that.
+    """
+
+    line: str
+    why: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> str:
+        """The line of a message that leads to it."""
+        return f"  next: {self.line}    # {self.why}"
 
 
 def again(*flags: str, **values: object) -> str:

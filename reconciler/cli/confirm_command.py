@@ -17,7 +17,7 @@ from reconciler.cli.apply_progress import (
     show_unfinished,
 )
 from reconciler.cli.asking import GoneAway, terminal
-from reconciler.cli.command_lines import again, again_from_anywhere
+from reconciler.cli.command_lines import Before, again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.cli.open_host import command_line, opened, require_ap_bus, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, WholeNumber, host_options
@@ -225,20 +225,24 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
     return Exit.DONE
 
 
-def agreed(question: str, number: int | None = None, unchanged: str = UNCHANGED) -> bool:
+def agreed(question: str, number: int | None = None, unchanged: str = UNCHANGED, before: Before | None = None) -> bool:
     """Whether a person agrees; where none can be asked, the command that does it unasked is shown.
 
     Args:
         question: what is asked.
         number: of the generation to roll back to, for that command.
         unchanged: what is said to a person who does not agree.
+        before: what is run before that command; None where nothing is.
 
     Raises:
         click.Abort: the person was interrupted, or went away.
     """
     with terminal() as person:
         if person is None:
-            line = again_from_anywhere("--yes", number=number)
+            line = again_from_anywhere("--yes", *(before.flags if before else ()), number=number)
+            if before:
+                say("nothing was done, since there is no terminal to ask at", before.step, f"  next: {line}    # then")
+                return False
             say(f"nothing was done, since there is no terminal to ask at; to do it: {line}")
             return False
         if not person.agrees(question):

@@ -1,6 +1,7 @@
 """``reconcile rollback``: what it undoes is said first, and at the end what would bring that back."""
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +19,9 @@ from reconciler.cli.open_host import command_line, opened, require_host, state_o
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import note, say
 from reconciler.cli.publishing import publish_applied
+from reconciler.cli.rollback_beside_loop import Rollback, brought_back, say_who_follows
 from reconciler.cli.tree import command, completes
-from reconciler.model.commands import PLAN, ROLLBACK, SUSPEND
-from reconciler.model.errors import StateError
+from reconciler.model.commands import PLAN, ROLLBACK
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Result
 from reconciler.model.printable import shell_line
 from reconciler.planning.scope import WHOLE, Scope
@@ -104,9 +105,12 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
         end = newest.number if is_first else target.number + 1
     rolls = "rolling" if yes else "it would roll"
-    _say_who_follows(host, f"{rolls} back to {where}; the manifests stay as they are, and")
+    beginning = f"{rolls} back to {where}; the manifests stay as they are, and"
+    before = say_who_follows(host, Rollback(source, number, terms, scope, yes), beginning)
     unchanged = UNCHANGED if recovery is None else RECOVERED_ONLY
-    code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
+    code = run_wanted(
+        host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged, before=before
+    )
     if code is Exit.DONE:
         newest_now = history.newest()
         if newest_now and newest_now.number == number and newest_now.is_target and not newest_now.is_rollback:
@@ -124,14 +128,6 @@ def _say_what_did_not_stand(history: History, number: int) -> None:
     note(f"generation {number} did not stand: it ended as {meant.result}{why}")
     with suppress(NoSuchGeneration):
         say(f"  next: to roll back to what stood before it: {again(number=history.newest_target(before=number))}")
-
-
-def _say_who_follows(host: HostOptions, beginning: str) -> None:
-    if not _loop_applies(host):
-        note(f"{beginning} the next apply follows them again", lead="")
-        return
-    note(f"{beginning} the loop follows them again in its next cycle", lead="")
-    say(f"  next: {host.line(SUSPEND)}    # first, to prevent that")
 
 
 def _because(newest: Generation) -> str:
@@ -167,20 +163,6 @@ def _further_back(history: History, before: int, *others: int) -> int:
     return 0
 
 
-def _loop_applies(host: HostOptions) -> bool:
-    """Whether a loop runs that applies to `host`, as far as this user can see."""
-    from reconciler.cli.loop_seen import loop_seen
-    from reconciler.watch.published import NotPublished
-    from reconciler.watch.report import Mode
-
-    with suppress(StateError, OSError, NotPublished):
-        found = loop_seen(host, state_of(host)[0])
-        if found is None or found.report.mode is Mode.HELD:  # which enforces what is rolled back to
-            return False
-        return found.ended is None and found.report.applies and not found.report.suspended
-    return False
-
-
 def show_still_wanted(host: HostOptions, before: int) -> None:
     """Show that the manifests want what was rolled back, as far as the history knows, and what to run against that.
 
@@ -197,7 +179,7 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
     digest_here = here.desired.digest if here else ""
     if present and digest_here == present.digest:
         return  # the commit was reverted already, and an apply that had nothing to do is not in the history
-    end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
+    end = brought_back(host, time.time())
     # Manifests that cannot be read from here are named by no place.
     where = f" in {', '.join(map(str, host.paths or (Path.cwd(),)))}" if digest_here else ""
     newest, base = later[0].origin, present.origin.commit.removesuffix("+") if present else ""

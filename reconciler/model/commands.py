@@ -87,7 +87,6 @@ DRIFT_WIDE: Final = DRIFT.with_flags("-o", "wide")
 DOCTOR: Final = Command(("doctor",))
 HISTORY: Final = Command(("history",))
 ROLLBACK: Final = Command(("rollback",))
-SUSPEND: Final = Command(("suspend", "--reason", "rollback"))
 TRIGGER: Final = Command(("trigger",))
 TRIGGER_OLDER: Final = Command(("trigger", "--allow-older"))
 LOOP_STATUS: Final = Command(("status", "--watch"))
@@ -125,6 +124,11 @@ def cancel_of(which: int | str) -> Command:
 def ends_of(which: int | str) -> tuple[tuple[Command, str], ...]:
     """The commands that end the wait for a confirmation, and what each of them does."""
     return (confirm_of(which), "keeps it"), (cancel_of(which), "rolls it back at once")
+
+
+def suspend_for_rollback(guests: Sequence[str]) -> Command:
+    """Keeps the loop from `guests` for a day, or from the whole host where none is named, so that it undoes nothing."""
+    return Command(("suspend", *guests, "--reason", "rollback", "--for", "1d"))
 
 
 def rollback_to(number: int) -> Command:
