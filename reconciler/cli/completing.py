@@ -218,6 +218,11 @@ def _history(prompt: _Prompt) -> _Offers:
     return iter([("show", "what one apply changed"), ("diff", "what two of them wanted"), ("state", "how one stands")])
 
 
+def _moments(_prompt: _Prompt) -> _Offers:
+    ago = [("2h", "2 hours ago"), ("3d", "3 days ago")]
+    return iter([("today", "midnight"), ("yesterday", "the midnight before"), *ago])
+
+
 def _requests(prompt: _Prompt) -> _Offers:
     """What can be said next to a simulated host."""
     from reconciler.simulator.requests import FORMS
@@ -288,6 +293,7 @@ _SOURCES: Final[Mapping[str, Callable[[_Prompt], _Offers]]] = {
     "suspended": _suspended,
     "applies": _applies,
     "history": _history,
+    "moments": _moments,
     "requests": _requests,
     "fields": _fields,
     "pages": _pages,

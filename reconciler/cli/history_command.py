@@ -11,6 +11,7 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import show_waiting
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.history import asked_for
+from reconciler.cli.moments import Moment, moment_of
 from reconciler.cli.open_host import require_host, require_simulated_host, say_whose_records, state_of
 from reconciler.cli.options import (
     HostOptions,
@@ -35,17 +36,31 @@ from reconciler.transaction.loop_records import read_suspensions
 from reconciler.transaction.suspension_log import suspension_changes
 
 if TYPE_CHECKING:
+    from reconciler.render.history_choice import ListAsked
     from reconciler.render.history_text import Wish
 
 
 @command("history")
 @click.argument("words", nargs=-1, metavar="[show ID | diff ID ID | state [ID]]", shell_complete=completes("history"))
 @click.option("-n", "newest", type=WholeNumber(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all.")
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="WHEN",
+    shell_complete=completes("moments"),
+    help="List only what began at WHEN or later: today or yesterday, how long ago, such as 2h or 3d, or a date, with "
+    "or without a time of day (local time unless it has an offset).",
+)
 @label_option("List the generations that changed a guest with this label only, and its suspensions.")
 @format_option("text", "wide", "diff", "json")
 @host_options
 def history_command(
-    words: tuple[str, ...], newest: int | None, selector: Selector, format: str, host: HostOptions
+    words: tuple[str, ...],
+    newest: int | None,
+    since: str | None,
+    selector: Selector,
+    format: str,
+    host: HostOptions,
 ) -> Exit:
     """List what was applied, show what one apply changed, or compare what two of them wanted.
 
@@ -62,26 +77,33 @@ def history_command(
     \b
     For example:
       reconcile history -n 5
+      reconcile history --since yesterday
+      reconcile history --since 2026-01-14T22:00 -l tenant=payments
       reconcile history show 7
       reconcile history show 7 -o wide
       reconcile history diff 6 7
       reconcile history state
     """  # noqa: D301 - click reads the character
+    from reconciler.render.history_choice import ListAsked
+
     require_simulated_host(host)
     require_host(host)
+    if words and since is not None:
+        raise click.UsageError(f"--since goes with the list only; without it: {again(since=None)}")
     asked = asked_for(host, words, newest, format)
     if asked and asked[0] == "state":
         _show_state(host, format, asked[1] if asked[1:] else None)
         return Exit.DONE
     if words and selector.pairs:
         raise click.UsageError(f"-l goes with the list only; without it: {again(labels=None)}")
+    list_asked = ListAsked(newest, since, selector)
     try:
         show_unfinished(host)
     except PermissionError as error:
         from reconciler.cli.history_published import show_published
 
         # What this user may not read is published in part; the rest is for root.
-        if not show_published(host, format, asked, newest, selector, error):
+        if not show_published(host, format, asked, list_asked, error):
             raise
         return Exit.DONE
     match asked:
@@ -90,43 +112,46 @@ def history_command(
         case ("diff", old, new):
             _show_diff(host, format, old, new)
         case _:
-            _list(host, format, newest, selector)
+            _list(host, format, list_asked)
     return Exit.DONE
 
 
-def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
+def _list(host: HostOptions, format: str, asked: "ListAsked") -> None:
+    from reconciler.render.history_choice import choice
     from reconciler.render.history_list import commit_notes
-    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text, shown_suspensions
+    from reconciler.render.history_text import MOST_NAMES, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
+    selector, moment = asked.selector, None if asked.since is None else moment_of(asked.since, time.time())
     # Programs get all of it, as long as they do not ask for less.
-    most = newest or None if newest is not None or format == "json" else NEWEST
+    most = asked.most(is_all=format == "json")
     total = len(history.numbers())
-    touching = history.touching(selector) if selector.pairs else []
-    chosen = touching[-most if most else 0 :] if selector.pairs else history.generations(most)
-    earlier = (len(touching) if selector.pairs else total) - len(chosen)
-    generations = [_as_it_stands(one, found) for one in chosen]
+    touching = history.touching(selector) if selector.pairs else None
+    known = history.generations(most if moment is None else None) if touching is None else touching
     changes = _suspension_changes(host, history.labelled(selector) if selector.pairs else None)
-    suspensions = shown_suspensions(changes, generations, most and max(most, NEWEST), is_all=not earlier)
+    among = total if touching is None else len(touching)
+    chosen = choice(known, lambda one: one.origin.started, changes, most=most, moment=moment, total=among)
+    generations = [_as_it_stands(one, found) for one in chosen.generations]
     if format == "json":
-        result(history_json(generations, suspensions))
+        result(history_json(generations, chosen.suspensions, chosen.earlier, chosen.earlier_suspensions))
     else:
         page, names = page_for_stdout(), MOST_NAMES
         if format == "wide":
             page, names = page._replace(width=None), None
-        flags = ("-l", str(selector)) if selector.pairs else ()
         listed = history_text(
             generations,
             page,
             most_names=names,
-            earlier=earlier,
+            earlier=chosen.earlier,
             here=host.here,
-            flags=flags,
-            suspensions=suspensions,
-            earlier_suspensions=len(changes) - len(suspensions),
+            flags=asked.labels,
+            limits=asked.limits,
+            since=chosen.since,
+            suspensions=chosen.suspensions,
+            earlier_suspensions=chosen.earlier_suspensions,
         )
         result(listed)
-        if selector.pairs:
+        if touching is not None:
             text = f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}"
             result(lines_text(page.wrapped("", text)))
         if not total:

@@ -6,13 +6,15 @@ from typing import Any, Final
 
 from reconciler.cli.apply_progress import say_as_root
 from reconciler.cli.loop_seen import published_report
+from reconciler.cli.moments import moment_of
 from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import note, page_for_stdout, result, say
 from reconciler.model.desired import Selector
 from reconciler.model.outcome import Extent
 from reconciler.model.printable import error_text, lines_text
-from reconciler.model.suspending import SuspensionChange, since, with_ends
+from reconciler.model.suspending import with_ends
+from reconciler.render.history_choice import ListAsked, choice, earlier_lines, in_time
 from reconciler.render.history_list import (
     Listed,
     commit_notes,
@@ -21,7 +23,7 @@ from reconciler.render.history_list import (
     suspension_listed,
     suspension_record,
 )
-from reconciler.render.history_text import MOST_NAMES, NEWEST, commit_lines, in_time, wants_lines
+from reconciler.render.history_text import MOST_NAMES, commit_lines, wants_lines
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted, iso_time
 from reconciler.transaction.history import NoSuchGeneration
@@ -35,8 +37,7 @@ def show_published(
     host: HostOptions,
     format: str,
     asked: Sequence[int | str],
-    newest: int | None,
-    selector: Selector,
+    list_asked: ListAsked,
     denied: PermissionError,
 ) -> bool:
     """Show what is published of what is `asked` for, and say so; False where that is nothing.
@@ -45,8 +46,7 @@ def show_published(
         host: of which host.
         format: how to print.
         asked: nothing, which is the list, or a word and the generations that it is about.
-        newest: how many are listed; None where nothing was said, 0 for all.
-        selector: of which generations the list is: those that changed a guest with these labels.
+        list_asked: of which generations the list is.
         denied: why the history itself cannot be read.
 
     Raises:
@@ -68,51 +68,46 @@ def show_published(
     elif asked:
         _show_between(view, _found(view, asked[1]), _found(view, asked[2]), format)
     else:
-        _list(view, format, newest, selector)
+        _list(view, format, list_asked)
     shown = counted(len(view.generations), "generation")
     say(f"note: this is what is published, of the last {shown}, since {error_text(denied)}")
     say_as_root()
     return True
 
 
-def _list(view: HistoryView, format: str, newest: int | None, selector: Selector) -> None:
-    most = newest or None if newest is not None or format == "json" else NEWEST
-    touching = [one for one in view.generations if _touches(one, selector)]
-    chosen = touching[:most]
-    suspensions = _suspensions(view, chosen, most and max(most, NEWEST))
+def _list(view: HistoryView, format: str, asked: ListAsked) -> None:
+    moment = None if asked.since is None else moment_of(asked.since, time.time())
+    selector = asked.selector
+    touching = [one for one in reversed(view.generations) if _touches(one, selector)]
+    total = len(touching) + (0 if selector.pairs else view.earlier)
+    most = asked.most(is_all=format == "json")
+    # Also of guests without the labels that were asked for: which they have is not published by name.
+    changes = with_ends(view.suspensions, time.time())
+    chosen = choice(touching, lambda one: one.started, changes, most=most, moment=moment, total=total)
     if format == "json":
         record = {
             "formatVersion": VERSION,
-            "generations": [_record(one) for one in reversed(chosen)],
-            "suspensions": [suspension_record(one) for one in suspensions],
+            "generations": [_record(one) for one in chosen.generations],
+            "earlier": chosen.earlier,
+            "suspensions": [suspension_record(one) for one in chosen.suspensions],
+            "earlierSuspensions": chosen.earlier_suspensions,
         }
         result(json_text(record))
         return
     page = page_for_stdout()
-    if chosen or suspensions:
+    if chosen.generations or chosen.suspensions:
         page = page._replace(width=None) if format == "wide" else page
         names = None if format == "wide" else MOST_NAMES
-        rows = in_time([_listed(one) for one in chosen], [suspension_listed(one, names) for one in suspensions])
+        lines = [_listed(one) for one in reversed(chosen.generations)]
+        rows = in_time(lines, [suspension_listed(one, names) for one in chosen.suspensions])
         listed = listed_text(rows, page)
         result(listed)
-        for one in commit_notes(listed, [one.commit for one in chosen]):
+        for one in commit_notes(listed, [one.commit for one in chosen.generations]):
             note(one)
-    if earlier := len(touching) - len(chosen) + (0 if selector.pairs else view.earlier):
-        result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
+    result(lines_text(earlier_lines(chosen, page)))
     if selector.pairs:
         text = f"{len(touching):,} of {len(view.generations):,} generations changed a guest with -l {selector}"
         result(lines_text(page.wrapped("", text)))
-
-
-def _suspensions(view: HistoryView, chosen: Sequence[GenerationView], most: int | None) -> list[SuspensionChange]:
-    """What happened to suspensions since the first generation that is `chosen`, the newest last, at most so many.
-
-    Also of guests without the labels that were asked for: which they have is not published by name.
-    """
-    changes = with_ends(view.suspensions, time.time())
-    if chosen and (len(chosen) < len(view.generations) or view.earlier):
-        changes = since(changes, chosen[-1].started)
-    return changes if most is None else changes[-most:]
 
 
 def _touches(one: GenerationView, selector: Selector) -> bool:

@@ -327,8 +327,17 @@ class WholeNumber(click.IntRange):
 _PARTS: Final = r"(?a)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?"
 
 
-_LONGEST_DAYS: Final = 9999
+LONGEST_DAYS: Final = 9999
 """How long a duration is at most where an option has no other limit."""
+
+
+def seconds_in(text: str) -> float | None:
+    """The duration that `text` is, such as ``1h30m``, in seconds; None where it is none."""
+    found = re.fullmatch(_PARTS, text)
+    if found is None or not text:
+        return None
+    days, hours, minutes, rest = (int((part or "0")[:_MOST_DIGITS]) for part in found.groups())
+    return float(86400 * days + 3600 * hours + 60 * minutes + rest)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
@@ -353,21 +362,19 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
             self.fail(
                 f"{text!r} has no unit; write {text}h for hours, {text}m for minutes or {text}s for seconds", param, ctx
             )
-        found = re.fullmatch(_PARTS, text)
-        if found is None or not text:
+        seconds = seconds_in(text)
+        if seconds is None:
             self.fail(
                 f"{text!r} is no duration; write a unit behind each number, for example 90s, 5m, 1h30m or 2d",
                 param,
                 ctx,
             )
-        days, hours, minutes, rest = (int((part or "0")[:_MOST_DIGITS]) for part in found.groups())
-        seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
-        if self.most is None and seconds > _LONGEST_DAYS * 86400:
-            self.fail(f"{text!r} is too long; write at most {_LONGEST_DAYS}d", param, ctx)
+        if self.most is None and seconds > LONGEST_DAYS * 86400:
+            self.fail(f"{text!r} is too long; write at most {LONGEST_DAYS}d", param, ctx)
         if seconds < self.least or (self.most is not None and seconds > self.most):
             limit = f"of at least {self.least}s" if self.most is None else f"from {self.least}s to {self.most}s"
             self.fail(f"{text!r} is out of range; write a duration {limit}, for example 1m", param, ctx)
-        return float(seconds)
+        return seconds
 
 
 def lock_option(function: _Function) -> _Function:

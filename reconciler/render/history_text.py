@@ -1,6 +1,5 @@
 """The history, for people and for programs."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -17,16 +16,14 @@ from reconciler.model.outcome import (
     suspended_then,
 )
 from reconciler.model.printable import lines_text
-from reconciler.model.suspending import SuspensionChange, since
+from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
+from reconciler.render.history_choice import Choice, earlier_lines, in_time
 from reconciler.render.history_list import Listed, listed_text, local_time, suspension_listed, suspension_record
 from reconciler.render.plan_json import json_text
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, local, plain
-
-NEWEST: Final = 20
-"""How many generations are listed where nothing else is asked for."""
 
 MOST_NAMES: Final[int | None] = 3
 """How many guests of a generation are named in a line, unless all are asked for."""
@@ -46,6 +43,8 @@ def history_text(
     here: Here = NOWHERE,
     zone: tzinfo | None = None,
     flags: Sequence[str] = (),
+    limits: Sequence[str] = (),
+    since: float | None = None,
     suspensions: Sequence[SuspensionChange] = (),
     earlier_suspensions: int = 0,
 ) -> str:
@@ -58,11 +57,17 @@ def history_text(
         earlier: how many generations there are before these.
         here: where the command that lists them is run.
         zone: of the times; None: the one of this process.
-        flags: with which options they were chosen.
+        flags: with which options they were chosen, but for `limits`.
+        limits: the options that leave earlier ones out.
+        since: before which all earlier ones were, in seconds since 1970; None where that is not why they are left out.
         suspensions: what happened to suspensions, in the order of time.
         earlier_suspensions: how many such changes there are before these.
     """
-    ending = _earlier_text(earlier, earlier_suspensions, here, flags, page)
+    left_out = earlier_lines(Choice([*generations], earlier, [*suspensions], earlier_suspensions, since), page, zone)
+    if earlier or earlier_suspensions:
+        everything = here.line(HISTORY.with_flags("-n", "0", *flags))
+        left_out += page.with_remark(f"  next: {everything}    # lists all")
+    ending = lines_text(left_out)
     if not generations and not earlier and not flags:
         ending = "Nothing has been applied yet.\n"
     if not generations and not suspensions:
@@ -73,49 +78,9 @@ def history_text(
     )
     listed = listed_text(rows, page, zone)
     is_cut = listed != listed_text(rows, page._replace(width=None), zone)
-    whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # cuts nothing")
+    wide = here.line(HISTORY.with_flags("-o", "wide", *limits, *flags))
+    whole = page.with_remark(f"  next: {wide}    # cuts nothing")
     return listed + ending + (lines_text(whole) if is_cut else "")
-
-
-def in_time(generations: Sequence[Listed], suspensions: Iterable[Listed]) -> list[Listed]:
-    """The lines of both, the newest first: `generations` in their order, `suspensions` where they belong in time.
-
-    A suspension of which the time is not known goes on, and comes first.
-    """
-    rows = list(generations)
-    for one in sorted(suspensions, key=lambda one: one.started or math.inf):
-        earlier = (at for at, row in enumerate(rows) if row.started and row.started <= (one.started or math.inf))
-        rows.insert(0 if not one.started else next(earlier, len(rows)), one)
-    return rows
-
-
-def shown_suspensions(
-    changes: Sequence[SuspensionChange], generations: Sequence[Generation], most: int | None, *, is_all: bool
-) -> list[SuspensionChange]:
-    """Those of `changes` that belong to a list of `generations` (ascending): those since the first one of them.
-
-    Args:
-        changes: in the order of time.
-        generations: that are listed.
-        most: how many changes are listed at most; None: all.
-        is_all: whether there are no earlier generations, so that no change is too early.
-    """
-    first = next((one.origin.started for one in generations if one.origin.started), math.inf)
-    shown = list(changes) if is_all else since(changes, first)
-    return shown if most is None else shown[-most:]
-
-
-def _earlier_text(earlier: int, suspensions: int, here: Here, flags: Sequence[str], page: Page) -> str:
-    counts = [
-        *([counted(earlier, "earlier generation")] if earlier else []),
-        *([f"{counted(suspensions, 'earlier line')} about suspensions"] if suspensions else []),
-    ]
-    if not counts:
-        return ""
-    line = here.line(HISTORY.with_flags("-n", "0", *flags))
-    return lines_text(
-        [f"{page.ellipsis} and {' and '.join(counts)}", *page.with_remark(f"  next: {line}    # lists all")]
-    )
 
 
 def _listed(one: Generation, most: int | None) -> Listed:
@@ -200,13 +165,20 @@ def _commit_lines(record: Mapping[str, Any], page: Page) -> Iterator[str]:
         )
 
 
-def history_json(generations: Iterable[Generation], suspensions: Iterable[SuspensionChange] = ()) -> str:
+def history_json(
+    generations: Iterable[Generation],
+    suspensions: Iterable[SuspensionChange] = (),
+    earlier: int = 0,
+    earlier_suspensions: int = 0,
+) -> str:
     """The same as JSON text, ended by a newline, ascending."""
     return json_text(
         {
             "formatVersion": 1,
             "generations": [_record(one) for one in generations],
+            "earlier": earlier,
             "suspensions": [suspension_record(one) for one in suspensions],
+            "earlierSuspensions": earlier_suspensions,
         }
     )
 

@@ -145,6 +145,7 @@ def test_generations_are_offered(command: Command, offers: Offers) -> None:
     assert offers("cancel", *at(command), "1") == ["1"]
     assert offers("history", *at(command), "") == ["show", "diff", "state"]
     assert offers("history", *at(command), "diff", "2", "") == ["1"]
+    assert offers("history", *at(command), "--since", "") == ["today", "yesterday", "2h", "3d"]
     assert offers("history", *at(command), "show", "") == ["2", "1"]
     assert re.fullmatch(
         r"2\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, nothing to do", offers("rollback", *at(command), "", shell="fish")[0]
