@@ -113,10 +113,16 @@ class _Layout(NamedTuple):
 _IN_SHORT: Final = "COMMIT AND WHAT"
 """The column that has `Listed.in_short`, where there is no room for both."""
 
+_TIMES: Final = ("STARTED", "AT")
+"""The columns that say when; the second one without the year where all lines have the same."""
+
+_YEAR: Final = len("2027-")
+
 _LAYOUTS: Final = (
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), has_words=False),
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), ((5, 54), (4, 30), (5, 44), (3, 8), (4, 20))),
     _Layout(("GEN", "STARTED", "RESULT", "BY", _IN_SHORT), ((4, 38), (3, 8), (4, 24), (3, 4))),
+    _Layout(("GEN", "AT", "RESULT", "BY", _IN_SHORT), ((4, 30), (3, 8), (4, 20), (3, 4), (4, 14))),
     _Layout(("GEN", "RESULT", _IN_SHORT), ((2, 1),)),
 )
 """The first one that fits the page is taken, else the last."""
@@ -124,6 +130,7 @@ _LAYOUTS: Final = (
 _WITHOUT_COMMITS: Final = (
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), has_words=False),
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), ((4, 38), (3, 8), (4, 24), (3, 4))),
+    _Layout(("GEN", "AT", "RESULT", "BY", "WHAT"), ((4, 30), (3, 8), (4, 20), (3, 4), (4, 14))),
     _Layout(("GEN", "RESULT", "WHAT"), ((2, 1),)),
 )
 """The same for a list in which no generation has a commit."""
@@ -146,11 +153,13 @@ def _fits(layout: _Layout, heading: Sequence[str], rows: Sequence[Row], page: Pa
 
 def _table(generations: Sequence[Listed], layout: _Layout, zone: tzinfo | None) -> tuple[tuple[str, ...], list[Row]]:
     """The heading and the rows of `layout`."""
-    # In most lists the zone is the same in each line; a year has two.
+    # In most lists the zone is the same in each line; a year has two. So is the year.
     zones = {_zone_name(one.started, zone) for one in generations if one.started}
-    started = f"STARTED ({zones.pop()})" if len(zones) == 1 else "STARTED"
-    heading = tuple(started if one == "STARTED" else one for one in layout.columns)
-    return heading, [_row(one, layout, zone, with_zone=bool(zones)) for one in generations]
+    years = {local(one.started, zone).year for one in generations if one.started}
+    named = f" ({zones.pop()})" if len(zones) == 1 else ""
+    heading = tuple(f"{one}{named}" if one in _TIMES else one for one in layout.columns)
+    begin = _YEAR if len(years) < 2 else 0
+    return heading, [_row(one, layout, zone, with_zone=bool(zones), begin=begin) for one in generations]
 
 
 def commit_notes(listed: str, commits: Sequence[str]) -> list[str]:
@@ -171,11 +180,13 @@ def _zone_name(seconds: float, zone: tzinfo | None) -> str:
     return local_time(seconds, zone)[len("2027-01-15 08:00:00 ") :]
 
 
-def _row(one: Listed, layout: _Layout, zone: tzinfo | None, *, with_zone: bool) -> Row:
+def _row(one: Listed, layout: _Layout, zone: tzinfo | None, *, with_zone: bool, begin: int) -> Row:
     named = f" {_zone_name(one.started, zone)}" if with_zone else ""
+    started = f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-"
     cells = {
         "GEN": "-" if one.number is None else str(one.number),
-        "STARTED": f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-",
+        "STARTED": started,
+        "AT": started[begin:] or started,
         "RESULT": one.word if layout.has_words else one.result,
         "BY": one.by or "-",
         "WHAT": one.what,

@@ -64,7 +64,7 @@ GENERATIONS = [
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
-@pytest.mark.parametrize("columns", [40, 80, 120, 0])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120, 0])
 def test_the_list_is_shown_as_reviewed(columns: int, *, colour: bool) -> None:
     """On narrow and wide terminals and in a pipe, a line each; colour only adds."""
     page = Page(columns or None, Painter() if colour else plain)
@@ -105,6 +105,33 @@ def test_the_zone_is_in_the_head_or_in_each_line_where_there_are_two(columns: in
     assert two[0].startswith("GEN  STARTED                RESULT ")
     assert two[1].startswith("9    2027-01-24 10:00 CEST  ")
     assert two[len(GENERATIONS)].startswith("1    2027-01-16 09:00 CET   ")
+
+
+@pytest.mark.parametrize("with_commits", [True, False], ids=["commits", "no commits"])
+@pytest.mark.parametrize("columns", [60, 65, 70, 80])
+def test_on_a_page_of_60_columns_and_more_each_line_says_when_and_who(columns: int, *, with_commits: bool) -> None:
+    """What was changed and the subject have what is left; the year is left out where there is one only."""
+    every = [one for one in GENERATIONS if with_commits or not one.origin.commit]
+    lines = history_text(every, Page(columns), zone=ZONE).splitlines()[: len(every) + 1]
+    begun = re.compile(r"  (2027-)?01-\d\d 10:00  ")
+
+    assert re.search(r"  (STARTED|AT) \(CEST\)  ", lines[0])
+    assert "  BY  " in lines[0]
+    assert all(begun.search(line) for line in lines[1:] if "damaged" not in line)
+    assert all(re.search("  (kim|loop|hook) ", line) for line in lines[1:] if "damaged" not in line)
+    assert max(map(len, lines)) <= columns
+
+
+def test_a_narrow_list_of_two_years_has_the_year() -> None:
+    """In each line; a time that is not known stays a sign."""
+    old = GENERATIONS[0]._replace(origin=KIM._replace(started=NOON - 30 * DAY))
+    unknown = GENERATIONS[4]._replace(origin=Origin("", "", 0.0))
+
+    lines = history_text([old, *GENERATIONS[1:4], unknown, GENERATIONS[5]], Page(60), zone=ZONE).splitlines()
+
+    assert lines[1].startswith("6    2027-01-21 10:00  ")
+    assert lines[2].startswith("5    -  ")
+    assert lines[6].startswith("1    2026-12-16 10:00  ")
 
 
 @pytest.mark.parametrize(("columns", "length"), [(80, 15), (90, 25), (100, 29), (120, 29)])
