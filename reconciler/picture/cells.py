@@ -107,6 +107,10 @@ class Row(NamedTuple):
     runs: tuple[Run, ...]
 
 
+SUSPENDED: Final = ", suspended"
+"""The end of what a suspended guest is called."""
+
+
 class Holder(NamedTuple):
     """A guest, a device that no manifest names, or an LPAR.
 
@@ -115,13 +119,18 @@ class Holder(NamedTuple):
         uuid: of the device; empty for an LPAR.
         initials: what stands for it in the picture: one to three characters, unique in it.
         kind: what it is, in words: ``active``, ``on-demand``, ``inactive``, which LPAR it is a standby of, or that no
-            manifest names it.
+            manifest names it; `SUSPENDED` follows where it is.
     """
 
     name: str
     uuid: str
     initials: str
     kind: str
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the next apply leaves it as it is."""
+        return self.kind.endswith(SUSPENDED)
 
 
 class Picture(NamedTuple):

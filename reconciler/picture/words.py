@@ -110,12 +110,17 @@ def why(picture: Picture, row: Row, shown: Shown) -> str:
         case State.ON_DEMAND:
             return f"{names[0]}: on-demand, claimed while its VM runs{also}"
         case State.PLANNED:
-            return f"{names[0]}: planned, the next apply gives it{_absent(row, shown)}{also}"
+            return f"{names[0]}: planned, {_next_apply(picture, shown)} gives it{_absent(row, shown)}{also}"
         case State.LEAVING:
-            return f"{names[0]}: leaving, the next apply takes it away{_absent(row, shown)}{also}"
+            return f"{names[0]}: leaving, {_next_apply(picture, shown)} takes it away{_absent(row, shown)}{also}"
     if shown.state is State.PENDING or not shown.is_there:
         return f"{names[0]}: pending{_absent(row, shown)}{_sided(picture, shown)}{also}"
     return f"{names[0]}: held{_sided(picture, shown)}{also}"
+
+
+def _next_apply(picture: Picture, shown: Shown) -> str:
+    holder = None if shown.holder is None else picture.holders[shown.holder]
+    return "the next apply after a resume" if holder and holder.is_suspended else "the next apply"
 
 
 _MOST_NAMES: Final = 5

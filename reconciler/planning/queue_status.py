@@ -22,6 +22,7 @@ class QueueStatus(NamedTuple):
         contested: whether one has it that is to keep it, and another one is to have it all the time.
         in_pool: whether it is in the host pool, so that the host's own drivers have it, or get it when it comes.
         in_decimal: the queue of this host that its digits are in decimal, where it may have been meant; None elsewhere.
+        suspended: those of `claimed` that are suspended, so that the next apply does not give it.
     """
 
     queue: Queue
@@ -32,11 +33,12 @@ class QueueStatus(NamedTuple):
     on_demand: tuple[str, ...] = ()
     contested: bool = False
     in_decimal: Queue | None = None
+    suspended: tuple[str, ...] = ()
 
 
 def queue_status(status: Status, queue: Queue) -> QueueStatus:
     """Who has `queue`, whether it is present or not."""
-    held, claimed, on_demand = [], [], []
+    held, claimed, on_demand, suspended = [], [], [], []
     stays = False
     for one in status.rows:
         guest = one.guest if one.guest and one.guest.config.matrix.has(queue) else None
@@ -47,6 +49,7 @@ def queue_status(status: Status, queue: Queue) -> QueueStatus:
         elif guest and claims:
             claimed.append(one.name)
             on_demand += [one.name] if guest.activation is Activation.ON_DEMAND else []
+            suspended += [one.name] if status.suspended or one.suspended else []
     missing = _missing(queue, status.observed)
     return QueueStatus(
         queue,
@@ -57,6 +60,7 @@ def queue_status(status: Status, queue: Queue) -> QueueStatus:
         on_demand=tuple(on_demand),
         contested=stays and len(on_demand) < len(claimed),
         in_decimal=decimal_queue(queue, status.observed),
+        suspended=tuple(suspended),
     )
 
 

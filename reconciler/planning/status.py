@@ -184,6 +184,11 @@ class Status(NamedTuple):
         return {queue: names for queue, names in found.items() if names}
 
     @property
+    def suspended_uuids(self) -> frozenset[str]:
+        """The devices of guests that the next apply leaves as they are: they, or the whole host, are suspended."""
+        return frozenset(one.uuid for one in self.guests if one.suspended or self.suspended)
+
+    @property
     def free(self) -> tuple[Queue, ...]:
         """The queues among `unheld` that no guest claims, ascending."""
         claims = self.claims()

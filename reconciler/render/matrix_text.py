@@ -12,6 +12,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
 from reconciler.planning.grid import Cell, CellState, Grid, Holder
 from reconciler.planning.status import Status
+from reconciler.render.changes import few_text
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_record import compared_record
 from reconciler.render.status_text import FREE_MEANS, compared_text
@@ -42,6 +43,10 @@ _SIGNS: Final = {
     CellState.PLANNED: _Sign("+", "added", "planned: the next apply gives it"),
     CellState.LEAVING: _Sign(">", "removed", "leaving: the next apply takes it away"),
     CellState.ON_DEMAND: _Sign("*", "changed", "on-demand: claimed for while its VM runs"),
+}
+_AFTER_A_RESUME: Final = {
+    CellState.PLANNED: "planned: the next apply after a resume gives it",
+    CellState.LEAVING: "leaving: the next apply after a resume takes it away",
 }
 _WORDS: Final = {
     CellState.HELD: "held",
@@ -102,7 +107,7 @@ def matrix_text(
         nothing: what is said where nothing is drawn, empty for nothing at all; None: that there is no queue.
     """
     page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
-    drawing = _Drawing(grid, shown, page, nothing)
+    drawing = _Drawing(grid, shown, page, nothing, status.suspended_uuids)
     part = drawing.whole
     head = [page.paint("bold", page.cut(f"Host {status.host}"))]
     head += _divided("  compared    ", compared_text(status), page)
@@ -183,7 +188,9 @@ def _bands(lines: Mapping[int, Mapping[int, Cell]], taken: Container[int] = ()) 
 class _Drawing:
     """The parts of the text below its heading."""
 
-    def __init__(self, grid: Grid, shown: Grid, page: Page, nothing: str | None) -> None:
+    def __init__(
+        self, grid: Grid, shown: Grid, page: Page, nothing: str | None, suspended: Container[str] = ()
+    ) -> None:
         self._shown = shown
         self._page = page
         self._across = page.width or USUAL_WIDTH
@@ -201,6 +208,7 @@ class _Drawing:
         # Who claims the same queue is said in words.
         self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
         self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
+        self._suspended = suspended
         self._nothing = (_NONE_OF_THESE if nothing is None else nothing) if grid.rows else _NO_QUEUE
 
     @property
@@ -370,13 +378,30 @@ class _Drawing:
             lines.append(self._meaning(" ", "a letter alone: the guest has it"))
         for state, sign in _SIGNS.items():
             if state in states:
-                lines.append(self._meaning(sign.mark, sign.meaning, sign.style))
+                meaning, waiting = self._after_a_resume(state, part)
+                lines.append(self._meaning(sign.mark, meaning or sign.meaning, sign.style))
+                lines += [self._page.cut(f"{_BELOW_SIGN}{waiting}", self._across)] if waiting else []
                 lines += self._claimed_lines(state, most)
         if CellState.HOST in states:
             lines.append(self._meaning(self._host, "the host's own drivers"))
         if CellState.FREE in states:
             lines.append(self._meaning(_FREE, f"free: {FREE_MEANS}"))
         return [*lines, ""] if lines else []
+
+    def _after_a_resume(self, state: CellState, part: _Part) -> tuple[str, str]:
+        """What the sign of `state` means where all guests with it in `part` are suspended, and which of them are.
+
+        Both are empty where no one is, and the first one where not all are.
+        """
+        cells = (cell for cell in self._cells(part) if cell.state is state)
+        holders = {cell.holder.uuid: cell.holder.name for cell in cells if cell.holder}
+        waiting = sorted(name for uuid, name in holders.items() if uuid in self._suspended)
+        if state not in _AFTER_A_RESUME or not waiting:
+            return "", ""
+        names = few_text(waiting)
+        if len(waiting) == len(holders):
+            return _AFTER_A_RESUME[state], f"suspended: {names}"
+        return "", f"suspended, so only after a resume: {names}"
 
     def _meaning(self, sign: str, meaning: str, style: str = "") -> str:
         shown = self._page.paint(style, sign) if style else sign
@@ -399,7 +424,7 @@ def _several(queues: Sequence[str]) -> str:
 
 def matrix_json(status: Status, grid: Grid, shown: Grid, unseen: Sequence[str] = ()) -> str:
     """The same as JSON text, ended by a newline; cells are those that are `shown`, counts those of the whole host."""
-    letters = letters_of(grid)
+    letters, suspended = letters_of(grid), status.suspended_uuids
     record = {
         "formatVersion": 1,
         "host": status.host,
@@ -409,7 +434,11 @@ def matrix_json(status: Status, grid: Grid, shown: Grid, unseen: Sequence[str] =
         "counts": {state.value: count for state, count in grid.counts.items()},
         "adapters": list(shown.rows),
         "domains": sorted({domain for row in shown.rows.values() for domain in row}),
-        "holders": [_holder_record(one, letters[one.uuid]) for one in grid.holders if one.uuid in letters],
+        "holders": [
+            {**_holder_record(one, letters[one.uuid]), "suspended": one.uuid in suspended}
+            for one in grid.holders
+            if one.uuid in letters
+        ],
         "cells": [_cell_record(cell) for cell in shown.cells],
     }
     return json_text(record)

@@ -8,6 +8,7 @@ from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed, ObservedCard
 from reconciler.picture.cells import (
     NO_CARD,
+    SUSPENDED,
     UNKNOWN_CARD,
     Band,
     Card,
@@ -39,7 +40,12 @@ def picture_of(status: Status, grid: Grid, shown: Grid | None = None) -> Picture
     """
     changes = grids.changes_of(status.plan) if status.plan else _NOTHING
     about = f"compared with {compared_text(status)}"
-    return _pictures([(Side.NOW, grid, shown or grid)], status.observed, status.host, about, changes)[0]
+    made = _pictures([(Side.NOW, grid, shown or grid)], status.observed, status.host, about, changes)[0]
+    suspended = status.suspended_uuids
+    if not suspended:
+        return made
+    holders = (one._replace(kind=f"{one.kind}{SUSPENDED}") if one.uuid in suspended else one for one in made.holders)
+    return made._replace(holders=tuple(holders))
 
 
 def pictures_of(plan: Plan, only: Iterable[str] | None = None) -> tuple[Picture, Picture]:

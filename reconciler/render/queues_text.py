@@ -26,6 +26,7 @@ def queue_text(one: QueueStatus) -> str:
         getters = (*one.held, *one.claimed)
         if getters:
             then = f"pending: {few_text(getters)} {'gets' if len(getters) == 1 else 'get'} it when it comes"
+            then += f"; {_suspended_text(one.suspended)}" if one.suspended else ""
         elif one.in_pool:
             then = "no guest claims it; the host's own drivers get it if it comes"
         else:
@@ -45,14 +46,22 @@ def queue_text(one: QueueStatus) -> str:
 
 def _claims_texts(one: QueueStatus) -> Iterator[str]:
     """Who claims a queue without having it: all the time, and while a VM runs."""
-    if firm := [name for name in one.claimed if name not in one.on_demand]:
+    waiting = [name for name in one.suspended if name not in one.on_demand and not one.contested]
+    if firm := [name for name in one.claimed if name not in one.on_demand and name not in waiting]:
         if one.contested:
             yield f"{few_text(firm)} {'claims' if len(firm) == 1 else 'claim'} it, too (conflict)"
         else:
             yield f"{few_text(firm)} {'is' if len(firm) == 1 else 'are'} to have it"
+    if waiting:
+        yield _suspended_text(waiting)
     if one.on_demand:
         runs = "its VM runs" if len(one.on_demand) == 1 else "their VMs run"
         yield f"claimed by {few_text(one.on_demand)} while {runs}"
+
+
+def _suspended_text(names: Sequence[str]) -> str:
+    """When guests that are suspended, and are to have a queue, get it."""
+    return f"{few_text(names)} {'is' if len(names) == 1 else 'are'} suspended, and to have it after a resume"
 
 
 def card_lines(one: CardStatus, page: Page) -> Iterator[str]:

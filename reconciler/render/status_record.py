@@ -142,6 +142,7 @@ def queue_record(one: QueueStatus) -> dict[str, Any]:
         "missing": one.missing or None,
         "heldBy": list(one.held),
         "claimedBy": list(one.claimed),
+        "suspended": list(one.suspended),
         "inPool": one.in_pool,
         "inDecimal": str(one.in_decimal) if one.in_decimal else None,
         "text": queue_text(one),

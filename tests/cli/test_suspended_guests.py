@@ -114,3 +114,61 @@ def test_a_suspended_guest_that_no_manifest_names_any_more_is_named(command: Com
 
     assert [one for one in ran if not named(command, one)] == []
     assert named(command, command("plan"))
+
+
+def legend(ran: Ran) -> list[str]:
+    """What the signs of planned and leaving queues mean."""
+    lines = [line.strip() for line in ran.out.splitlines()]
+    return [line for line in lines if line.startswith(("+ ", "> ", "suspended"))]
+
+
+def test_a_matrix_does_not_promise_what_a_suspension_holds_back(command: Command) -> None:
+    """Of a guest that is suspended, of one among others, and of the whole host."""
+    edit(command, "guest2", ("domains: [0x47, 0xff]", "domains: [5, 0x47]"))
+    alone = legend(command("matrix", "guest2"))
+    edit(command, "guest3", ("domains: [0x47, 0xff]", "domains: [5, 0x47, 0xff]"))
+    among = legend(command("matrix"))
+    command.bare("suspend", "--reason", "x", "--simulate", str(command.simulated_host))
+    of_all = legend(command("matrix"))
+
+    assert alone == [
+        "+  planned: the next apply after a resume gives it",
+        "suspended: guest2",
+        ">  leaving: the next apply after a resume takes it away",
+        "suspended: guest2",
+    ]
+    assert among == [
+        "+  planned: the next apply gives it",
+        "suspended, so only after a resume: guest2",
+        ">  leaving: the next apply after a resume takes it away",
+        "suspended: guest2",
+    ]
+    assert of_all[:2] == ["+  planned: the next apply after a resume gives it", "suspended: guest2, guest3"]
+
+
+def test_a_queue_that_a_suspended_guest_is_to_have_says_so(command: Command) -> None:
+    """For people and for programs, whether the queue is there or not."""
+    edit(command, "guest2", ("adapters: [5]\n  domains: [0x47, 0xff]", "adapters: [5, 9]\n  domains: [5, 0x47, 0xff]"))
+    edit(command, "guest3", ("domains: [0x47, 0xff]", "domains: [5, 0x47, 0xff]"))
+
+    there, other, absent = (command("status", queue) for queue in ("05.0005", "06.0005", "09.0005"))
+    record = json.loads(command("status", "05.0005", "06.0005", "-o", "json").out)["queues"]
+    held_back = {one["name"]: one["suspended"] for one in json.loads(command("matrix", "-o", "json").out)["holders"]}
+
+    assert there.out.startswith("05.0005: no guest has it now; guest2 is suspended, and to have it after a resume\n")
+    assert other.out.startswith("06.0005: no guest has it now; guest3 is to have it\n")
+    assert "gets it when it comes; guest2 is suspended, and to have it after a resume\n" in absent.out
+    assert [one["suspended"] for one in record] == [["guest2"], []]
+    assert held_back == {"guest1": False, "guest2": True, "guest3": False}
+
+
+def test_a_picture_does_not_promise_it_either(command: Command, tmp_path: Path) -> None:
+    """Neither on a cell nor beside the name."""
+    edit(command, "guest2", ("domains: [0x47, 0xff]", "domains: [5, 0x47]"))
+
+    assert command("report", "--html", str(tmp_path / "report.html")).code == 0
+
+    text = (tmp_path / "report.html").read_text()
+    assert "guest2: planned, the next apply after a resume gives it" in text
+    assert "guest2 (active, suspended)" in text
+    assert "guest2: planned, the next apply gives it" not in text
