@@ -117,11 +117,13 @@ def brought_back(host: HostOptions, now: float) -> str:
     """Who brings back what the newest generation has rolled back, and when; `now` is in seconds since 1970."""
     if not loop_applies(host):
         return "the next apply brings it back"
-    found, newest = _suspensions(host, now), History(state_of(host)[0]).newest()
+    found, history = _suspensions(host, now), History(state_of(host)[0])
     if found.host:
         return "the loop brings it back once the host is resumed"
-    if newest and newest.guests and found.guests.keys() >= set(newest.guests):
-        return f"the loop brings it back once {_are_resumed(newest.guests)} resumed"
+    # The loop may have recorded since that it has left what is suspended.
+    newest = next((one.guests for number in reversed(history.numbers()) if (one := history.look(number)).guests), ())
+    if newest and found.guests.keys() >= set(newest):
+        return f"the loop brings it back once {_are_resumed(newest)} resumed"
     return "the loop brings it back in its next cycle"
 
 
