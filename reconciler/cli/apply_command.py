@@ -130,9 +130,11 @@ def apply_command(
     try:
         return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, called=called, scope=scope)
     except StalePlan as error:
-        if planfile is not None and error.advice == PLAN:  # another one in the same file, of the same manifests
+        if planfile is not None:  # another one in the same file, of the same manifests
             anew = with_target_flags(PLAN.with_flags("--out", planfile), targets)
-            error.advice = Command((*anew.words, *planned_for.here.manifests))
+            error.anew = Command((*anew.words, *planned_for.here.manifests))
+            if error.advice == PLAN:
+                error.advice, error.anew = error.anew, None
         raise
 
 

@@ -153,6 +153,30 @@ def test_the_command_for_a_stale_plan_has_its_manifests_as_they_are_typed(
     assert f"  next: reconcile plan --out plan.json -f {line} --host lpar7 --simulate {host}\n" in stale.err
 
 
+@pytest.mark.parametrize("case", ["applied", "rolled back", "applied, then other manifests", "other manifests"])
+def test_every_saved_plan_that_is_refused_leads_to_another_one(command: Command, tmp_path: Path, case: str) -> None:
+    """Also one that was used already: for the manifests and options as they were, which apply then takes."""
+    saved = tmp_path / "plan.json"
+    assert command("plan", "--out", str(saved), "--target", "guest1").code == 0
+    apply = ("apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
+    if case != "other manifests":
+        assert command.bare(*apply).code == 0
+    if case == "rolled back":
+        assert command("rollback", "--yes", "--allow-empty").code == 0
+    if "other" in case:
+        edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
+
+    refused = command.bare(*apply)
+
+    assert refused.code == 5, refused
+    assert f"reconcile plan --out {saved} " in json.loads(command.bare(*apply, "-o", "json").out)["why"]
+    anew = [one for one in refused.err.splitlines() if one.startswith("  next: reconcile plan ")]
+    assert len(anew) == 1, refused.err
+    assert command.bare(*shlex.split(anew[0], comments=True)[2:]).code == 0
+    assert json.loads(saved.read_text(encoding="utf-8"))["targets"] == ["guest1"]
+    assert command.bare(*apply).code == 0
+
+
 def test_6_where_the_kernel_refuses(command: Command) -> None:
     """A refused write is 6, and the host is as before."""
     with command.simulated_host.open("a", encoding="utf-8") as file:
