@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json, stands_here
-from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import show_waiting
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.history import asked_for
@@ -88,14 +87,10 @@ def history_command(
 
     require_simulated_host(host)
     require_host(host)
-    if words and since is not None:
-        raise click.UsageError(f"--since goes with the list only; without it: {again(since=None)}")
-    asked = asked_for(host, words, newest, format)
+    asked = asked_for(host, words, format)
     if asked and asked[0] == "state":
         _show_state(host, format, asked[1] if asked[1:] else None)
         return Exit.DONE
-    if words and selector.pairs:
-        raise click.UsageError(f"-l goes with the list only; without it: {again(labels=None)}")
     list_asked = ListAsked(newest, since, selector)
     try:
         show_unfinished(host)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.history_command import history_command
 from testing.commands import Command, change, example
 
 
@@ -67,6 +68,41 @@ def test_an_option_that_is_none_is_answered_with_what_was_meant(command: Command
     line = ran.err.partition("Did you mean: ")[2]
     assert line.startswith(f"reconcile history {meant} --simulate ")
     assert command.bare(*shlex.split(line)[1:]).code == 0
+
+
+_OF_THE_LIST = {"newest": "-n 2", "labels": "-l tenant=payments", "since": "--since yesterday"}
+"""The options that say what is listed, by the name of their parameter, with a value."""
+
+_OF_OTHERS = {"words", "format", "file", "host_name", "sysfs", "simulate_file", "state_dir", "run_dir"}
+
+_LISTING = sorted(one.name or "" for one in history_command.params if one.name not in _OF_OTHERS)
+
+
+@pytest.mark.parametrize("listing", [*([one] for one in _LISTING), _LISTING])
+@pytest.mark.parametrize(
+    "words",
+    ["show 2", "diff 1 2", "state", "state 2", "show", "diff", "2", "1 2", "shwo 1", "web", "guest2", "-o diff"],
+)
+def test_what_goes_with_the_list_only_is_left_out_of_the_command(
+    command: Command, words: str, listing: list[str]
+) -> None:
+    """However many refusals there could be: the command of the first one works."""
+    options = [part for one in listing for part in _OF_THE_LIST[one].split()]
+    ran = command.bare("history", *options, *words.split(), "--simulate", str(command.simulated_host))
+
+    (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+    assert (ran.code, ran.out) == (64, "")
+    assert command.bare(*shlex.split(line, comments=True)[1:]).code == 0
+
+
+@pytest.mark.parametrize(("words", "left"), [("-n 2 -o diff web", "-n 2"), ("-o diff guest2", "-o wide")])
+def test_a_list_keeps_what_goes_with_it(command: Command, words: str, left: str) -> None:
+    """All but the format that no list has."""
+    ran = command.bare("history", *words.split(), "--simulate", str(command.simulated_host))
+
+    line = ran.err.splitlines()[-1]
+    assert line.startswith(f"  next: reconcile history {left} --simulate ")
+    assert command.bare(*shlex.split(line, comments=True)[2:]).code == 0
 
 
 def test_where_nothing_was_applied_the_list_is_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,10 @@ from contextlib import suppress
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli.command_lines import again
+from reconciler.cli.meant.fitting import machine_only
 from reconciler.cli.meant.guests import recorded
 from reconciler.cli.open_host import state_of
 from reconciler.cli.options import HostOptions, OneApply
@@ -22,13 +24,12 @@ _SUBJECTS: Final = {("show", 2, 1), ("diff", 3, 2), ("state", 2, 1), ("state", 1
 _NAMES: Final = ("show", "diff", "state")
 
 
-def asked_for(host: HostOptions, words: Sequence[str], newest: int | None, format: str) -> tuple[int | str, ...]:
+def asked_for(host: HostOptions, words: Sequence[str], format: str) -> tuple[int | str, ...]:
     """What is asked for: nothing, which is the list, or a word and the generations that it is about.
 
     Args:
         host: whose history it is.
         words: the arguments of the command.
-        newest: how many are to be listed; None where nothing was said.
         format: how to print.
 
     Raises:
@@ -37,15 +38,25 @@ def asked_for(host: HostOptions, words: Sequence[str], newest: int | None, forma
     if not words:
         if format == "diff":
             newest_one = _show_words(_newest(host))
-            line = _line_for(newest_one) if newest_one else again(format=None)
+            line = _line_for(newest_one)
             raise Refused("a list has no diff; one generation has", line)
         return ()
-    if newest is not None:
-        raise click.UsageError(f"-n goes with the list only; without it: {again(newest=None)}")
     which = _applies(words[1:])
-    if (words[0], len(words), len(which)) in _SUBJECTS:
-        return (words[0], *which)
-    raise _meant(host, words)
+    if (words[0], len(words), len(which)) not in _SUBJECTS:
+        raise _meant(host, words)
+    if listing := _options_of_the_list():
+        names = [one.opts[0] for one in listing]
+        what = f"{' and '.join(names)} {'goes' if len(names) == 1 else 'go'} with the list only"
+        raise Refused(what, f"{_line_for(words)}    # without {'it' if len(names) == 1 else 'them'}")
+    return (words[0], *which)
+
+
+def _options_of_the_list() -> list[click.Parameter]:
+    """The options of the current command that were given, and that say what is listed."""
+    context = click.get_current_context()
+    others = {"words", "format", *(one.name for one in machine_only(context.command).params), "run_dir"}
+    given = [one for one in context.command.params if one.name not in others]
+    return [one for one in given if context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE]
 
 
 def _applies(words: Sequence[str]) -> tuple[int | str, ...]:
@@ -108,7 +119,12 @@ def _with_remark(words: Sequence[str], remark: str) -> str:
 
 
 def _line_for(words: Sequence[str], **others: object) -> str:
-    return again(words=tuple(words) or None, **others)
+    """The current command with `words` in place of its own, without what would not go with them."""
+    if words:
+        left_out = {one.name or "": None for one in _options_of_the_list()}
+    else:
+        left_out = {"format": None} if click.get_current_context().params["format"] == "diff" else {}
+    return again(**{"words": tuple(words) or None, **left_out, **others})
 
 
 def _newest(host: HostOptions) -> list[int]:
