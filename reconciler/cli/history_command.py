@@ -113,7 +113,7 @@ def history_command(
 
 def _list(host: HostOptions, format: str, asked: "ListAsked") -> None:
     from reconciler.render.history_choice import choice
-    from reconciler.render.history_list import commit_notes
+    from reconciler.render.history_list import CommitSource, commit_notes
     from reconciler.render.history_text import MOST_NAMES, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
@@ -151,7 +151,8 @@ def _list(host: HostOptions, format: str, asked: "ListAsked") -> None:
             result(lines_text(page.wrapped("", text)))
         if not total:
             say_whose_records(host, click.get_current_context())
-        for one in commit_notes(listed, [one.origin.commit for one in generations]):
+        sources = [CommitSource(one.origin.commit, bool(one.origin.undone), one.is_damaged) for one in generations]
+        for one in commit_notes(listed, sources):
             note(one)
     _show_suspended(host, generations[-1].suspended if generations else ())
 

@@ -16,6 +16,7 @@ from reconciler.model.printable import error_text, lines_text
 from reconciler.model.suspending import with_ends
 from reconciler.render.history_choice import ListAsked, choice, earlier_lines, in_time
 from reconciler.render.history_list import (
+    CommitSource,
     Listed,
     commit_notes,
     listed_text,
@@ -102,7 +103,9 @@ def _list(view: HistoryView, format: str, asked: ListAsked) -> None:
         rows = in_time(lines, [suspension_listed(one, names) for one in chosen.suspensions])
         listed = listed_text(rows, page)
         result(listed)
-        for one in commit_notes(listed, [one.commit for one in chosen.generations]):
+        # One whose record is damaged is published without the time at which it began.
+        sources = [CommitSource(one.commit, bool(one.undone), not one.started) for one in chosen.generations]
+        for one in commit_notes(listed, sources):
             note(one)
     result(lines_text(earlier_lines(chosen, page)))
     if selector.pairs:

@@ -25,10 +25,8 @@ _WORDS_OF_REMARKS: Final = {"waits to be confirmed": "unconfirmed", "not confirm
 _SHORT: Final = 12
 _SHORTER: Final = 7
 
-NO_COMMIT: Final = (
-    "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
-)
-"""Why a line of the list has no commit in its column."""
+NO_COMMIT: Final = "'-' below COMMIT: "
+"""What stands before the reasons why lines of the list have no commit in their column."""
 
 CHANGED: Final = "'+' behind a commit: with uncommitted changes"
 """What the sign behind a commit of the list means."""
@@ -162,12 +160,43 @@ def _table(generations: Sequence[Listed], layout: _Layout, zone: tzinfo | None) 
     return heading, [_row(one, layout, zone, with_zone=bool(zones), begin=begin) for one in generations]
 
 
-def commit_notes(listed: str, commits: Sequence[str]) -> list[str]:
-    """What the signs of the list `listed` at and behind its `commits` mean, as far as they are shown."""
+class CommitSource(NamedTuple):
+    """Where a generation of the list has its commit from.
+
+    Attributes:
+        commit: of its manifests; empty where there is none.
+        is_undo: whether it made the host as it was before another generation, which no manifests say.
+        is_damaged: whether its record cannot be read.
+    """
+
+    commit: str
+    is_undo: bool
+    is_damaged: bool
+
+    @property
+    def why_none(self) -> str:
+        """Why it has no commit; empty where it has one."""
+        if self.commit:
+            return ""
+        if self.is_damaged:
+            return "a record that cannot be read"
+        return "an undo, which no commit describes" if self.is_undo else _NO_REPOSITORY
+
+
+_NO_REPOSITORY: Final = "manifests in no git repository, or in one that git refused"
+
+
+def commit_notes(listed: str, sources: Sequence[CommitSource]) -> list[str]:
+    """What the signs of the list `listed` at and behind its commits mean, as far as they are shown.
+
+    `sources` are those of its generations; only their reasons are named.
+    """
     heading = listed.partition("\n")[0]
-    lacks = "COMMIT" in heading and _IN_SHORT not in heading and not all(commits)
-    changed = "COMMIT" in heading and any(one.endswith("+") for one in commits)
-    return [*([NO_COMMIT] if lacks else []), *([CHANGED] if changed else [])]
+    reasons = {one.why_none for one in sources if one.why_none}
+    in_order = sorted(reasons, key=lambda one: (one == _NO_REPOSITORY, one))  # the longest, with an "or", last
+    lacks = "COMMIT" in heading and _IN_SHORT not in heading and in_order
+    changed = "COMMIT" in heading and any(one.commit.endswith("+") for one in sources)
+    return [*([f"{NO_COMMIT}{'; or '.join(in_order)}"] if lacks else []), *([CHANGED] if changed else [])]
 
 
 def local_time(seconds: float, zone: tzinfo | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome,
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.changes import plan_diff
-from reconciler.render.history_list import commit_notes, local_time
+from reconciler.render.history_list import NO_COMMIT, CommitSource, commit_notes, local_time
 from reconciler.render.history_text import (
     Wish,
     diff_records,
@@ -61,6 +62,11 @@ GENERATIONS = [
     generation(8, KIM, guests=("payments",), remark="waits to be confirmed"),
     generation(9, KIM._replace(undone=1, commit=""), None, guests=NAMES[:2]),
 ]
+
+
+def sources_of(generations: Sequence[Generation]) -> list[CommitSource]:
+    """Where they have their commits from."""
+    return [CommitSource(one.origin.commit, bool(one.origin.undone), one.is_damaged) for one in generations]
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
@@ -202,7 +208,7 @@ def test_without_any_commit_there_is_no_column_for_one(columns: int | None) -> N
     listed = history_text(generations, Page(columns), zone=ZONE)
 
     assert listed.splitlines()[0].endswith("  WHAT")
-    assert commit_notes(listed, [one.origin.commit for one in generations]) == []
+    assert commit_notes(listed, sources_of(generations)) == []
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, None])
@@ -212,9 +218,32 @@ def test_a_line_without_a_commit_is_explained_where_it_is_shown(columns: int | N
     mixed, alike = (history_text(every, Page(columns), zone=ZONE) for every in ([other, one], [one]))
 
     is_wide = columns in (120, None)
-    assert [note[:3] for note in commit_notes(mixed, [other.origin.commit, one.origin.commit])] == ["'-'"] * is_wide
+    assert [note[:3] for note in commit_notes(mixed, sources_of([other, one]))] == ["'-'"] * is_wide
     assert any(line.endswith("  -") for line in mixed.splitlines()) == is_wide
-    assert commit_notes(alike, [one.origin.commit]) == []
+    assert commit_notes(alike, sources_of([one])) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ([1, 3], "manifests in no git repository, or in one that git refused"),
+        ([1, 4], "manifests in no git repository, or in one that git refused"),  # what it rolled back to was in none
+        ([1, 5], "a record that cannot be read"),
+        ([1, 9], "an undo, which no commit describes"),
+        (
+            [1, 3, 9],
+            "an undo, which no commit describes; or manifests in no git repository, or in one that git refused",
+        ),
+        ([1, 5, 9], "a record that cannot be read; or an undo, which no commit describes"),
+    ],
+)
+def test_why_there_is_no_commit_is_said_of_the_lines_that_are_shown(numbers: list[int], why: str) -> None:
+    """A cause that holds for none of them would mislead."""
+    generations = [GENERATIONS[number - 1] for number in numbers]
+    again = generation(10, KIM._replace(again=2), guests=("payments",))  # a rollback that has the commit it leads to
+    listed = history_text([*generations, again], Page(None), zone=ZONE)
+
+    assert commit_notes(listed, sources_of([*generations, again])) == [f"{NO_COMMIT}{why}"]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, None])
@@ -222,7 +251,7 @@ def test_the_sign_of_uncommitted_changes_is_explained_where_it_is_shown(columns:
     """In each layout of the list; and only where a generation has it."""
     listed = history_text(GENERATIONS, Page(columns), zone=ZONE)
 
-    notes = commit_notes(listed, [one.origin.commit for one in GENERATIONS])
+    notes = commit_notes(listed, sources_of(GENERATIONS))
     assert f"{COMMIT[:7]}+" in listed or f"{COMMIT[:12]}+" in listed
     assert notes[-1] == "'+' behind a commit: with uncommitted changes"
 
