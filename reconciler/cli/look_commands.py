@@ -179,8 +179,8 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
             say(f"saved: {file}; an apply of it changes nothing")
         elif elsewhere:
             copied = os.path.join(os.curdir, name) if (name := os.path.basename(file)).startswith("-") else name
-            line = here.reading(("MANIFESTS",)).line(APPLY.with_flags(copied, *flags))
-            say(*_on_the_host(made, host, file, line))
+            line = here.reading(host.manifests).line(APPLY.with_flags(copied, *flags))
+            say(*_on_the_host(made, file, line))
         else:
             line = here.reading(()).line(APPLY.with_flags(named, *flags))
             say(f"saved: {file}", f"  next: {line}    # does exactly this")
@@ -188,18 +188,17 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
         say(f"written to {file}, from which it cannot be applied")
 
 
-def _on_the_host(made: Plan, host: HostOptions, file: str, line: str) -> list[str]:
+def _on_the_host(made: Plan, file: str, line: str) -> list[str]:
     """How the plan that is saved in `file` is applied on its host, which has its own checkout of the manifests."""
     commit = made.commit.rstrip("+")
     same = f"check out commit {commit[:12]}" if commit else "have the same manifests"
     changes = ", with what is not committed here," if made.commit.endswith("+") else ""
-    several = " (one -f each)" if len(host.manifests) > 1 else ""
     return [
         f"saved: {file}",
         "to do exactly this on the host:",
         "  1. copy this file to it",
         f"  2. {same}{changes} there",
-        f"  3. run beside it, with the path of the manifests for MANIFESTS{several}:",
+        "  3. run beside it; if the manifests have another path there, change -f:",
         f"     {line}",
     ]
 

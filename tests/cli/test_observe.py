@@ -323,18 +323,19 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
         "to do exactly this on the host:",
         "  1. copy this file to it",
         "  2. have the same manifests there",
-        "  3. run beside it, with the path of the manifests for MANIFESTS:",
-        f"     reconcile apply plan.json -f MANIFESTS --simulate {command.simulated_host}",
+        "  3. run beside it; if the manifests have another path there, change -f:",
+        f"     reconcile apply plan.json -f {command.directory} --simulate {command.simulated_host}",
     ]
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "the current directory"])
 @pytest.mark.parametrize("at", [".", "three-guests", "ci/sub"])
 def test_what_is_printed_by_a_record_works_in_each_directory(
-    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: str
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: str, *, named: bool
 ) -> None:
-    """Also where the host was recorded with relative paths, in another directory than the plan is made in."""
+    """It has the manifests as they were named; also where the host was recorded with relative paths elsewhere."""
     (tmp_path / "ci/sub").mkdir(parents=True)
     monkeypatch.chdir(command.directory)
     recording = ("--simulate", "simulated-host.yaml", "--state-dir", "../kept", "--run-dir", "run")
@@ -342,12 +343,16 @@ def test_what_is_printed_by_a_record_works_in_each_directory(
     monkeypatch.chdir(tmp_path / at)
     record, manifests = os.path.relpath(tmp_path / "host.json"), os.path.relpath(command.directory)
 
-    ran = command.bare("plan", "--observed", record, "-f", manifests, "--out", "plan.json")
+    if not named and at == "ci/sub":
+        for one in ("host.yaml", "guests.yaml"):
+            (tmp_path / at / one).write_text((command.directory / one).read_text(encoding="utf-8"), encoding="utf-8")
+
+    ran = command.bare("plan", "--observed", record, *(("-f", manifests) if named else ()), "--out", "plan.json")
 
     line = ran.err.splitlines()[-1].strip()
     assert parsed(line) == "reconcile apply"
-    words = [manifests if word == "MANIFESTS" else word for word in shlex.split(line)[1:]]
-    assert command.bare(*words, "--yes").code == 0
+    assert f"-f {manifests if named else '.'} " in line
+    assert command.bare(*shlex.split(line)[1:], "--yes").code == 0
     assert (tmp_path / "kept/generations").is_dir()
     assert (command.directory / "run").is_dir()
 
@@ -373,7 +378,7 @@ def test_how_a_saved_plan_comes_to_its_host_fits_a_terminal(
     assert [line[:5] for line in steps] == ["  1. ", "  2. ", "  3. ", "     "]
     assert max(map(len, steps[:3])) <= 80
     assert steps[1].endswith("with what is not committed here, there")
-    assert steps[2].endswith("(one -f each):")
+    assert all(f"-f {one}" in steps[3] for one in files)
 
 
 def test_a_plan_of_manifests_that_are_not_here_asks_where_they_are(
