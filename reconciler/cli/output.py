@@ -348,7 +348,7 @@ def show_problems(
     """
     if problems:
         from reconciler.cli.command_lines import with_directory
-        from reconciler.model.problems import MISSING_HOST, NOT_SIMULATED
+        from reconciler.model.problems import MISSING_HOST, NOT_SIMULATED, PATH_MISSING
         from reconciler.render.diagnostics import problems_text
 
         shown = with_directory(problems, context)
@@ -356,6 +356,10 @@ def show_problems(
             from reconciler.cli.meant.hosts import with_hosts_beside
 
             shown = with_hosts_beside(shown, context)
+        if any(one.id == PATH_MISSING for one in shown):
+            from reconciler.cli.meant.names import with_file_elsewhere
+
+            shown = with_file_elsewhere(shown, context)
         sys.stdout.flush()
         ending = "" if at_the_end else "\n"
         page = page_for_stderr()

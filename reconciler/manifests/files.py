@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
 from reconciler.manifests.skipped import is_alike, is_ours, is_simulated_host, skipped_problem
-from reconciler.model.problems import FOREIGN_FILES, NO_MANIFESTS, TOO_MUCH, Place, Position, Problem
+from reconciler.model.problems import FOREIGN_FILES, NO_MANIFESTS, PATH_MISSING, TOO_MUCH, Place, Position, Problem
 from reconciler.model.similar import MOST_RANKED, nearest
 from reconciler.model.stopping import NEVER, StopToken
 
@@ -416,7 +416,7 @@ def unreadable(name: str, refused: OSError, near: str = "") -> Problem:
     """The problem with `name`, which is not there, so that perhaps `near` was meant, or not to be read."""
     if isinstance(refused, FileNotFoundError):
         advice = f"Did you mean {near!r}?" if near else "Check the path. If it is a link, check where it leads."
-        return _problem("path-missing", f"{name} does not exist", name, advice)
+        return _problem(PATH_MISSING, f"{name} does not exist", name, advice)
     message = f"{name} cannot be read: {refused.strerror}"
     return _problem("unreadable", message, name, "Check its permissions, and those of the folders above it.")
 

@@ -25,6 +25,8 @@ MORE: Final = "more-problems"
 TOO_MUCH: Final = "too-much"
 NO_MANIFESTS: Final = "no-manifests"
 FOREIGN_FILES: Final = "foreign-files"
+PATH_MISSING: Final = "path-missing"
+
 WRONG_DIRECTORY: Final = frozenset((NO_MANIFESTS, FOREIGN_FILES))
 """The ids of problems that say that another directory was probably meant: their place, if any, is that directory."""
 

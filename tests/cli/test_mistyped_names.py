@@ -297,9 +297,9 @@ def test_manifests_that_were_named_as_a_simulated_host_lead_to_the_one_beside(
 
 
 @pytest.mark.parametrize("words", NAMES_A_FILE, ids=" ".join)
-@pytest.mark.parametrize("path", ["xyzzy", "nowhere/simulated-host", "schemas/saved.plan"])
+@pytest.mark.parametrize("path", ["xyzzy", "nowhere/simulated-host", "schemas/stored.plan"])
 def test_no_file_is_offered_that_is_not_like_it(files: Command, words: Sequence[str], path: str) -> None:
-    """Nor a directory, nor one of another directory."""
+    """Nor a directory."""
     Path("xyzy").mkdir()
 
     ran = files.bare(*(path if word[0] == "{" else word for word in words))

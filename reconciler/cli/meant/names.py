@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,9 @@ import click
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.meant.files import Given, given_in
 from reconciler.cli.tree import Refused
+from reconciler.manifests.files import STDIN
 from reconciler.model.errors import ReconcileError
+from reconciler.model.problems import PATH_MISSING, Problem
 from reconciler.model.similar import nearest, no_guest_text
 from reconciler.model.stopping import NEVER, Abandoned, Deadline
 
@@ -32,6 +34,9 @@ _ONE_FILE: Final[Mapping[str, Given]] = {
     "planfile": Given.PLAN,
 }
 """The parameters that name a file which has to be there, and what it is; others are directories, or may be written."""
+
+_MOST_FOLDERS: Final = 1_000
+"""How many directories below one are looked into for a file."""
 
 _ENDINGS: Final = (".yaml", ".yml")
 _MOST_LIKE: Final = 10
@@ -173,9 +178,71 @@ def other_file(missing: str, context: click.Context) -> str:
     """The command of `context` with the file that was probably meant by `missing`, which it names; empty if none."""
     for name, kind in _ONE_FILE.items():
         given = context.params.get(name)
-        if given and os.path.normpath(given) == os.path.normpath(missing) and (near := near_file(given, kind)):
+        if not given or os.path.normpath(given) != os.path.normpath(missing):
+            continue
+        if found := file_elsewhere(given, kind):
+            return f"{changed_line(context, **{name: found})}    # where {os.path.basename(found)} lies"
+        if near := near_file(given, kind):
             return f"{changed_line(context, **{name: near})}    # did you mean {os.path.basename(near)}?"
     return ""
+
+
+def with_file_elsewhere(problems: Iterable[Problem], context: click.Context | None) -> list[Problem]:
+    """`problems`, where those with a path that is not there have the command for the file of that name that lies near.
+
+    `context` is that of the command that has found them; None where it runs still.
+    """
+    context = context or click.get_current_context(silent=True)
+    return [_with_file(one, context) if context and one.id == PATH_MISSING else one for one in problems]
+
+
+def _with_file(problem: Problem, context: click.Context) -> Problem:
+    missing = problem.places[0].position.file if problem.places else ""
+    if file_elsewhere(missing):
+        line = _with_manifests(context, missing, file_elsewhere)
+        advice = f"{os.path.basename(missing.rstrip('/'))} lies in another directory."
+    else:
+        near = near_file(missing)
+        line = _with_manifests(context, missing, near_file) if near and problem.help.endswith(f"{near!r}?") else ""
+        advice = problem.help
+    return problem._replace(help=f"{advice} Run: {line}") if line else problem
+
+
+def _with_manifests(context: click.Context, missing: str, found: Callable[[str], str]) -> str:
+    """The command of `context` with what is `found` for each path that is not there; empty: none of it is `missing`."""
+    for name in ("file", "paths"):
+        given = context.params.get(name) or ()
+        if missing in given:
+            right = (one if one == STDIN or os.path.lexists(one) else found(one) or one for one in given)
+            return changed_line(context, **{name: tuple(right)})
+    return ""
+
+
+def file_elsewhere(path: str, kind: Given | None = None) -> str:
+    """What has the same name as `path`, which is not there, above it or in the only directory below; empty if nothing.
+
+    Args:
+        path: a file, or for no `kind` also a directory.
+        kind: what the file is; None: anything but what is known to be no manifest.
+    """
+    directory, name = os.path.split(path.rstrip("/"))
+    if name in ("", os.curdir, os.pardir):
+        return ""
+    above = [os.path.join(os.path.dirname(directory), name)] if directory else []
+    above += [] if os.path.isabs(path) else [os.path.join(os.pardir, path)]
+    if found := next((one for one in map(os.path.normpath, above) if _is_meant(one, kind)), ""):
+        return found
+    with suppress(OSError), os.scandir(directory or os.curdir) as entries:
+        folders = sorted(one.name for one in islice(entries, _MOST_ENTRIES) if one.is_dir() and one.name[:1] != ".")
+        below = (os.path.join(directory, one, name) for one in folders[:_MOST_FOLDERS])
+        there = [*islice((one for one in below if _is_meant(one, kind)), 2)]
+        return there[0] if len(there) == 1 else ""
+    return ""
+
+
+def _is_meant(path: str, kind: Given | None) -> bool:
+    is_folder = kind is None and os.path.isdir(path)
+    return is_folder or (os.path.isfile(path) and given_in(path) is kind)
 
 
 def near_file(path: str, kind: Given | None = None) -> str:
