@@ -2,15 +2,19 @@
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 import yaml
 
+from reconciler.cli.main import run as main
 from reconciler.watch.requests import LOCK, SOCKET, TriggerRequest, ask
 from testing.console_blocks import rerun
 from testing.mounted_hosts import until
@@ -62,15 +66,69 @@ def test_files_for_other_programs_have_their_form() -> None:
     """They are YAML, and name what is there."""
     assert len(FILES) == 7
     github, gitlab = (yaml.safe_load(FILES[name]) for name in (".github/workflows/reconcile.yml", ".gitlab-ci.yml"))
-    steps = [step["run"] for step in github["jobs"]["plan"]["steps"] if "run" in step]
-    for commands in (steps, gitlab["plan"]["script"]):
-        assert any(command.startswith("reconcile validate ") for command in commands)
-        assert any("-o markdown -f lpar7 --observed lpar7.json" in command for command in commands)
+    assert {"pull-requests": "write", "contents": "read"} == github["permissions"]
+    assert gitlab["plan"]["artifacts"]["paths"] == ["comment.md"]
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert {"id", "name", "entry", "language"} <= set(hook)
     assert hook["always_run"] is True  # otherwise a commit that only deletes files is not checked
     used = yaml.safe_load(FILES[".pre-commit-config.yaml"])["repos"][0]["hooks"][0]
     assert (used["id"], hook["entry"], hook["pass_filenames"]) == (hook["id"], "reconcile validate", False)
+
+
+ELSEWHERE: Final = ("pipx ", "pip ", "curl ", "gh ")
+"""What the jobs do with other machines begins with one of these."""
+
+
+def steps_of(forge: str) -> list[str]:
+    """The scripts of the job on this forge, each run by a shell of its own; without what needs other machines."""
+    if forge == "github":
+        steps = yaml.safe_load(FILES[".github/workflows/reconcile.yml"])["jobs"]["plan"]["steps"]
+        commands = [step["run"] for step in steps if "run" in step]
+        return [one for one in commands if not one.startswith(ELSEWHERE)]
+    commands = yaml.safe_load(FILES[".gitlab-ci.yml"])["plan"]["script"]
+    return ["\n".join(one for one in commands if not one.startswith(ELSEWHERE))]
+
+
+@pytest.mark.parametrize(("clashes", "code"), [(False, 0), (True, 4)])
+@pytest.mark.parametrize("forge", ["github", "gitlab"])
+def test_the_jobs_show_the_plan_and_how_old_its_record_is(
+    forge: str, clashes: bool, code: int, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also of manifests that conflict, with which the job fails."""
+    work = home / "work"
+    for name in ("lpar7/host.yaml", "lpar7/payments.yaml", "../host.yaml"):
+        file = work / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(FILES[name], encoding="utf-8")
+    assert main(["observe", "--out", str(work / "lpar7.json"), "--simulate", str(home / "host.yaml")]) == 0
+    if clashes:
+        (work / "lpar7/web.yaml").write_text(FILES["lpar7/payments.yaml"].replace("payments", "web"), encoding="utf-8")
+
+    reconcile = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": reconcile, "GITHUB_STEP_SUMMARY": str(work / "summary.md")}
+    codes = [
+        subprocess.run(["bash", "-e", "-c", one], cwd=work, env=environment, timeout=60, check=False).returncode
+        for one in steps_of(forge)
+    ]
+
+    assert codes[-1] == code, capfd.readouterr().err
+    comment = (work / "comment.md").read_text(encoding="utf-8")
+    assert comment.startswith("note: host lpar7 as recorded ")
+    assert "### reconcile: host `lpar7`" in comment
+    assert ("claim the same 2 queues" in comment) is clashes
+    assert forge == "gitlab" or (work / "summary.md").read_text(encoding="utf-8") == comment
+
+
+@pytest.mark.skipif(shutil.which("gh") is None, reason="gh is not installed")
+def test_gh_has_the_options_that_the_job_uses() -> None:
+    """Those that write a comment on a request, or write the last one anew."""
+    steps = yaml.safe_load(FILES[".github/workflows/reconcile.yml"])["jobs"]["plan"]["steps"]
+    (commands,) = [step["run"] for step in steps if step.get("run", "").startswith("gh ")]
+    shown = subprocess.run(["gh", "pr", "comment", "--help"], capture_output=True, text=True, timeout=60, check=True)
+
+    options = set(re.findall(r"--[a-z-]+", commands))
+    assert options == {"--edit-last", "--body-file"}
+    assert options <= set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
 def _alike(text: str, home: Path) -> str:
@@ -80,5 +138,6 @@ def _alike(text: str, home: Path) -> str:
     text = re.sub(r"(?<!-)\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b", "0123456789ab", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d\b", "2027-01-15 08:00", text)
     text = re.sub(r"\b(2027-01-15 08:00):\d\d\b", r"\1:00", text)
+    text = text.replace("until 2027-01-15 08:00", "until 2027-01-15 10:00")
     text = re.sub(r"STARTED \(\w+\) *", "STARTED (UTC)     ", text)
     return re.sub(r"\bcycle \d+:", "cycle 2:", text)
