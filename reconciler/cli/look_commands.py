@@ -92,8 +92,9 @@ def plan_command(
     try:
         scope, consents = targets or WHOLE, ((ACCEPT_MACHINE,) if is_accepted else ())
         if observed is None:
-            made, here = _planned(host, scope, consents, fleet, but_waiting=says_waiting), host.here
-            waiting = waiting_of(host) if says_waiting else None
+            said = _for_its_readers(host, format)
+            made, here = _planned(said, scope, consents, fleet, but_waiting=says_waiting), said.here
+            waiting = waiting_of(said) if says_waiting else None
         else:
             recorded, made = _planned_by_record(observed, host, out, scope, consents, but_waiting=says_waiting)
             here = recorded.here
@@ -113,12 +114,22 @@ def plan_command(
     if not made.is_valid:
         return Exit.REFUSED
     if out:
-        _save(made, host, out, here, elsewhere=observed is not None)
+        _save(made, host, out, host.here if observed is None else here, elsewhere=observed is not None)
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
 _TEXTS: Final = ("text", "wide")
 """The formats that say in the plan itself what waits to be confirmed."""
+
+_TYPED: Final = (*_TEXTS, "diff")
+"""The formats for a person at a terminal, who is in the directory in which the command was typed."""
+
+
+def _for_its_readers(host: HostOptions, format: str) -> HostOptions:
+    """`host` as commands in a plan name it: with absolute paths, as in a record, where others may read it elsewhere."""
+    if format in _TYPED and sys.stderr.isatty():
+        return host
+    return host.findable._replace(paths=host.paths)
 
 
 def _planned(

@@ -103,6 +103,45 @@ def test_a_record_knows_what_has_happened_on_the_host(command: Command, record: 
     assert "1 guest interrupted" in by_record(command, record).out
 
 
+SUSPENDED = {
+    "no suspension": [],
+    "a guest": [("suspend", "guest2", "--reason", "ticket 4711")],
+    "more guests than a line names": [("suspend", *(f"guest{number}" for number in range(1, 8)), "--reason", "move")],
+    "the host": [("suspend", "--reason", "reboot", "--for", "2h")],
+    "an apply that waits": [
+        ("apply", "-f", ".", "--yes", "--confirm-within", "1h"),
+        ("suspend", "guest2", "--reason", "x"),
+    ],
+}
+
+
+@pytest.mark.parametrize("before", SUSPENDED.values(), ids=SUSPENDED)
+def test_a_record_made_with_relative_paths_gives_the_plan_of_the_host(
+    command: Command, monkeypatch: pytest.MonkeyPatch, before: list[tuple[str, ...]]
+) -> None:
+    """In every format, to the commands in it: each works in every directory."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    monkeypatch.chdir(command.directory)
+    where = ("--simulate", "simulated-host.yaml", "--state-dir", "records")
+    guests = (command.directory / "guests.yaml").read_text(encoding="utf-8")
+    for number in range(4, 8):
+        more = guests.split("---")[0].replace("guest1", f"guest{number}").replace("[5, 6]", "[7]")
+        guests += "---\n" + more.replace("[4, 0xab]", f"[{number}]")
+    (command.directory / "guests.yaml").write_text(guests, encoding="utf-8")
+    for words in before:
+        ran = command.bare(*words, *where)
+        assert ran.code == 0, ran.err
+    assert command.bare("observe", *where, "--out", "lpar7.json").code == 0
+
+    for form in FORMATS:
+        own = command.bare("plan", "-f", ".", "-o", form, *where)
+        made = command.bare("plan", "-f", ".", "-o", form, "--observed", "lpar7.json")
+
+        assert own == made._replace(err=made.err.partition("\n")[2])
+        assert " --simulate /" in own.out + own.err or not before
+        assert "--simulate simulated-host" not in own.out + own.err
+
+
 def test_a_record_says_which_machine_and_lpar_the_host_is(command: Command, record: Path) -> None:
     """As the host does; a record without that says why, and either is read back for the same plan."""
     observed(command, record)

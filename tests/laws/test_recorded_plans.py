@@ -1,5 +1,6 @@
 """A plan from the record of a host is the plan that the host itself gives, byte for byte: on random hosts."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,6 +78,7 @@ class World(NamedTuple):
         definitions: what mdevctl has.
         odd: the names of definitions that are links.
         wanted: what the manifests ask for.
+        state_dir: how its state directory was named.
     """
 
     start: Holdings
@@ -88,6 +90,7 @@ class World(NamedTuple):
     definitions: list[Definition]
     odd: set[str]
     wanted: Desired
+    state_dir: str
 
 
 IDS = st.sets(st.sampled_from([0, 4, 5, 6, 7, 0x47, 200, 255])).map(IdSet) | st.sampled_from([IdSet(), ALL_IDS])
@@ -183,6 +186,7 @@ def worlds(draw: st.DrawFn) -> World:
         ),
         odd=draw(st.sets(st.integers(1, 6).map(uuid), max_size=1)),
         wanted=draw(wanted_manifests()),
+        state_dir=draw(st.sampled_from(["/srv/state", "state", "../x y/./state"])),
     )
 
 
@@ -216,7 +220,7 @@ def machine_of(world: World, profile: Profile, folder: Path) -> OpenHost:
         file.symlink_to("/nowhere")
     (root / "proc").mkdir(parents=True)
     (root / "proc/cmdline").write_text("ap.apmask=+5 quiet")
-    here = Here(("--state-dir", "/srv/state"), ("-f", "site"))
+    here = Here(("--state-dir", world.state_dir), ("-f", "site"))
     return OpenHost(VmProcesses(host), FakeClock(), state, BOOT, "lpar7", vms=lambda: world.vms, root=root, here=here)
 
 
@@ -230,7 +234,10 @@ def shown(made: Plan) -> list[str]:
 @given(world=worlds())
 @settings(max_examples=10)
 def test_the_plan_of_a_record_is_the_hosts_own(profile: Profile, world: World) -> None:
-    """Problems, suspensions and files for the next boot included; also the plan as it is saved."""
+    """Problems, suspensions and files for the next boot included; also the plan as it is saved.
+
+    However the host was named for the record: in the plan paths are absolute.
+    """
     with TemporaryDirectory() as folder:
         machine = machine_of(world, profile, Path(folder))
         wanted = Wanted(world.wanted, commit="0123abcd")
@@ -239,7 +246,8 @@ def test_the_plan_of_a_record_is_the_hosts_own(profile: Profile, world: World) -
 
         assert record == read
         assert () == read.unread
-        recorded = RecordedHost(read, machine.here)
+        here = Here(("--state-dir", os.path.abspath(world.state_dir)), machine.here.manifests)
+        machine, recorded = machine._replace(here=here), RecordedHost(read, Here(read.options, here.manifests))
         scopes: list[Scope] = [Whole(), Whole(with_boot=True)]
         scopes += [Targets(frozenset([one.name])) for one in world.wanted.guests[:1]]
         for scope in scopes:
