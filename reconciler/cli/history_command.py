@@ -22,7 +22,7 @@ from reconciler.cli.options import (
 from reconciler.cli.output import note, page_for_stdout, paint_for_stdout, result, say, say_remedy
 from reconciler.cli.tree import command, completes
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
+from reconciler.model.commands import HISTORY, ROLLBACK, cancel_of, confirm_of, ends_of, resume, rollback_to
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
@@ -177,7 +177,8 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
     from reconciler.render.text import MOST_LINES
 
     state, _ = state_of(host)
-    record = _record_as_it_stands(History(state).record(number_of(state, which)), _awaited(host))
+    waits = _awaited(host)
+    record = _record_as_it_stands(History(state).record(number_of(state, which)), waits)
     match format:
         case "json":
             result(generation_json(record))
@@ -189,6 +190,24 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
             page = page._replace(width=None) if format == "wide" else page
             result(generation_text(record, page, most=most, here=host.here))
     _show_suspended(host, suspended_in(record).left)
+    if format in ("text", "wide"):
+        _show_ways_back(host, History(state), record["number"], waits)
+
+
+def _show_ways_back(host: HostOptions, history: History, number: int, waits: Awaited | None) -> None:
+    """Say what rolls back to generation `number`, or undoes it where it is the newest; `waits` is what does."""
+    if waits is not None:  # nothing else is rolled back before that has ended
+        ends = ends_of(number) if waits.generation == number and not waits.rolled_back else ()
+        say(*(f"  next: {host.line(one)}    # {what}" for one, what in ends))
+        return
+    one, newest = history.look(number), history.newest()
+    if newest is None or one.is_damaged:
+        return
+    if number == newest.number:
+        if one.ended_as in (Result.APPLIED, Result.DEGRADED) and not one.is_rollback:
+            say(f"  next: {host.line(ROLLBACK)}    # undoes it")
+    elif one.is_target and one.digest != newest.digest:
+        say(f"  next: {host.line(rollback_to(number))}    # rolls back to it")
 
 
 def _show_state(host: HostOptions, format: str, which: int | str | None) -> None:

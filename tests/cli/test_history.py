@@ -47,6 +47,43 @@ def test_the_history_lists_applies_newest_first(command: Command) -> None:
     assert [one["result"] for one in record["generations"]] == ["applied", "applied"]
 
 
+def ways_back(command: Command, number: int) -> list[str]:
+    """The commands that ``history show`` leads to, behind their program."""
+    shown = command("history", "show", str(number))
+    assert shown.code == 0
+    return [line.removeprefix("  next: reconcile ") for line in shown.err.splitlines() if line.startswith("  next: ")]
+
+
+def test_a_generation_that_is_shown_leads_to_its_rollback(command: Command) -> None:
+    """The newest one is undone; one that did not stand, that waits, or that the host is as already, leads to none."""
+    before = command("simulate").out
+    command("apply", "--yes")
+    (undo,) = ways_back(command, 1)
+    change(command)
+    command("apply", "--yes")
+    changed = command("simulate").out
+
+    (to,) = ways_back(command, 1)
+    assert "rollback 1 " in to
+    assert command.bare(*shlex.split(to, comments=True), "--yes").code == 0
+    assert (ways_back(command, 1), ways_back(command, 3)) == ([], [])
+    (forth,) = ways_back(command, 2)
+    assert command.bare(*shlex.split(forth, comments=True), "--yes").code == 0
+    assert command("simulate").out == changed
+    assert "rollback --simulate" in undo
+    assert before != changed
+
+
+def test_a_generation_that_waits_leads_to_what_ends_that(command: Command) -> None:
+    """Nothing else is rolled back meanwhile."""
+    command("apply", "--yes")
+    change(command)
+    command("apply", "--yes", "--confirm-within", "5m")
+
+    assert ways_back(command, 1) == []
+    assert [one.split()[:2] for one in ways_back(command, 2)] == [["confirm", "2"], ["cancel", "2"]]
+
+
 def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
     """What was done, write by write."""
     command("apply", "--yes")
