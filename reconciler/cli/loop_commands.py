@@ -10,7 +10,7 @@ import click
 from reconciler.api import user_name
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.meant.guests import host_meant, recorded, require_known
+from reconciler.cli.meant.guests import host_meant, recorded, refuse_nouns, require_known
 from reconciler.cli.meant.queues import refuse_paths
 from reconciler.cli.open_host import (
     opened,
@@ -301,6 +301,8 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
     if not _is_any_suspended(host):
         require_ap_bus(host)
     require_host(host)
+    now_suspended = read_suspensions(state_of(host)[0]).guests
+    refuse_nouns(guests, {*now_suspended, *(one.name for one in recorded(host))})
     left = before = Suspensions(None, {})
 
     def take(now: Suspensions) -> Suspensions:

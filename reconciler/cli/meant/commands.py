@@ -22,6 +22,7 @@ from reconciler.cli.meant.fitting import (
     values_of,
 )
 from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
+from reconciler.cli.meant.nouns import GUESTS
 from reconciler.manifests.files import STDIN
 from reconciler.model.similar import nearest
 
@@ -128,6 +129,8 @@ def without_place(context: click.Context) -> str:
     if context.parent and context.parent.command.name in _SERVICE_COMMANDS and words[0].startswith("-"):
         return f"Without '--': {line_of((*names_of(context), *words_of(context), *words))}"
     files = (*filter(None, (context.params.get("planfile"),)), *words)
+    if "target" in names and files[0].lower() in GUESTS and (guest := meant_guest(files[-1], context.params["file"])):
+        return _of_guest(context, guest)
     if saved := next(filter(is_saved_plan, files), ""):
         return _applying(context, saved, words_of(context, {"planfile"}))
     if context.command.name == "observe" and len(words) == 1 and not context.params["out"] and may_be_record(words[0]):
@@ -194,6 +197,8 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
     Raises:
         click.UsageError: one is a saved plan, or a bare name that is no file; it says what to run instead, if known.
     """
+    named = [one for one in paths if one.lower() not in GUESTS or os.path.exists(one)]
+    paths = named or paths  # without a word before the name of a guest
     for path in paths:
         others = tuple(one for one in paths if one != path) or None
         if is_saved_plan(path):

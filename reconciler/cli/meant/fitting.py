@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from reconciler.cli.meant.files import given_in
+from reconciler.cli.meant.nouns import without_options
 
 _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
@@ -30,6 +31,9 @@ _OF_GUESTS: Final = ("--target", "--guest", "--guests")
 
 _NEAR: Final = 0.75
 """How much of two words must be the same; below it `--yess` is like `--sysfs`, and `--fre` like `--file`."""
+
+_OF_ALL_KINDS: Final = ("status", "matrix")
+"""The commands that take guests, queues and cards, each as a word of its own."""
 
 ENDINGS: Final = (".yaml", ".yml")
 
@@ -137,6 +141,8 @@ def known_and_working(root: click.Context, words: Sequence[str]) -> tuple[str, .
             return None
         names, rest = (*names, rest[0]), rest[1:]
         context = click.Context(inner, parent=context, info_name=names[-1], **inner.context_settings)
+    if names[0] in _OF_ALL_KINDS:
+        rest = [*without_options(rest)]
     known = tuple(one for word in rest for one in known_words(context.command, word))
     found = values_of(context, context.command, known)
     if found is None:

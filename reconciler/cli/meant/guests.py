@@ -1,6 +1,6 @@
 """Whether what is to be suspended or resumed is a guest, and what was meant where it is none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import product
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.meant.nouns import GUESTS, HOSTS
 from reconciler.cli.meant.queues import ALMOST_A_QUEUE
 from reconciler.cli.open_host import known_hosts, state_of, wanted_here
 from reconciler.cli.options import HostOptions
@@ -30,6 +31,10 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     if not known.issuperset(guests):
         here = wanted_here(host)  # one may be new
         known |= {one.name for one in here.desired.guests} if here else set()
+    if _noun_in(guests, known)[0]:
+        click.get_current_context().params["guests"] = others = _noun_in(guests, known)[1]
+        require_known(host, others)  # so that the command without nouns is not refused
+        refuse_nouns(guests, known)
     for name in guests:
         if name not in known and (refused := _no_guest_but(host, name, found)):
             raise refused
@@ -45,6 +50,27 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         from reconciler.cli.meant.names import other_guests
 
         raise _refused_host(host, unknown, known) or other_guests(unknown, known)
+
+
+def refuse_nouns(guests: tuple[str, ...], known: Container[str]) -> None:
+    """Return if no one of `guests` is a word such as guest before a name, or host; those that are `known` are names.
+
+    Raises:
+        Refused: one is; it has the command without it.
+    """
+    noun, others = _noun_in(guests, known)
+    if noun:
+        remark = "" if others else "    # the whole host"
+        line = changed_line(click.get_current_context(), guests=others)
+        raise Refused(f"leave out '{noun}': guests are named without a word before them", f"{line}{remark}")
+
+
+def _noun_in(guests: tuple[str, ...], known: Container[str]) -> tuple[str, tuple[str, ...]]:
+    """The first of `guests` that is no name but a word for one, or empty; and those that are names."""
+    nouns = tuple(one for one in guests if one.lower() in (*GUESTS, *HOSTS) and one not in known)
+    others = tuple(one for one in guests if one not in nouns)
+    is_clear = bool(others) or any(one.lower() in HOSTS for one in nouns)
+    return (nouns[0], others) if nouns and is_clear else ("", guests)
 
 
 def _refused_host(host: HostOptions, unknown: Sequence[str], known: Iterable[str]) -> Refused | None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.meant.files import given_in, of_another_kind
+from reconciler.cli.meant.nouns import first_noun, without_nouns
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.cli.tree import Refused
@@ -61,6 +62,7 @@ def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
         click.UsageError: one is no guest here, no queue and no card; it says what to run instead.
     """
     known = {key for one in found.rows for key in (one.name, one.uuid)}
+    _refuse_nouns(found, words, known)
     names, queues, cards, unknown = [], [], [], []
     for word in words:
         if word in known:
@@ -197,6 +199,34 @@ def _refuse_domain(found: Status, word: str) -> None:
     raise Refused(form, f"{line}    # {remark}")
 
 
+def _refuse_nouns(found: Status, words: tuple[str, ...], known: Container[str], *, free: bool = False) -> None:
+    """Return if no one of `words` says of what kind the next one is.
+
+    Raises:
+        Refused: one does; it has the command without it, or what is wrong with that.
+    """
+    noun = first_noun(words, known)
+    if not noun:
+        return
+    context, lines = click.get_current_context(), []
+    readings = without_nouns(words, known)
+    for reading in readings:
+        # A domain alone is taken beside --free only; of other lists it stands for its queues.
+        there = [one.queue for one in found.observed.queues if one.queue.domain in reading.domains][:_MOST_MEANT]
+        domains = [f"{one:04x}" for one in reading.domains] if free else list(map(str, there))
+        if reading.domains and not domains:
+            continue
+        meant = (*reading.words, *domains)
+        context.params["guests"] = meant  # for what is said where one of these is wrong
+        if len(readings) == 1 and not free:
+            asked_for(found, meant)
+        ids = IdSet([*(int(one[4:], 16) for one in meant if _CARD.fullmatch(one)), *reading.domains])
+        remark = f"    # {ids}" if len(readings) > 1 else ""
+        lines.append(f"{changed_line(context, guests=meant or None)}{remark}")
+    others = "guests, queues and cards are named without a word before them"
+    raise Refused(f"leave out '{noun}': {others}", *lines)
+
+
 def chosen(
     found: Status, words: tuple[str, ...], selector: Selector, *, by_card: bool = True
 ) -> tuple[GuestStatus, ...] | None:
@@ -288,6 +318,7 @@ def free_asked_for(found: Status, words: tuple[str, ...]) -> FreeAsked:
     if not words:
         return FreeAsked(found)
     known = {key for one in found.rows for key in (one.name, one.uuid)}
+    _refuse_nouns(found, words, known, free=True)
     if guests := [one for one in words if one in known]:
         raise refuse_of_guests(words, guests)
     domains = {word: int(named[1] or named[2], 16) for word in words if (named := _DOMAIN.fullmatch(word))}
