@@ -362,9 +362,12 @@ def _hidden(plan: GuestPlan, about: _About) -> list[Hidden]:
     now, guest = about.now, plan.guest
     if guest and plan.before == plan.after and not about.plan.abilities.over_provision:
         return hidden_because(guest.config.matrix, now) if plan.before and not guest.ignored else []
-    if plan.before is None or plan.sees_before is None or plan.sees_before.covers(plan.before.matrix):
+    if plan.before is None or plan.sees_before is None:
         return []
-    return hidden_because(plan.before.matrix, now)
+    stays = plan.before.matrix  # what is to leave the device is not waited for
+    if plan.after is not None:
+        stays = Matrix(stays.adapters & plan.after.adapters, stays.domains & plan.after.domains)
+    return [] if plan.sees_before.covers(stays) else hidden_because(stays, now)
 
 
 def _trouble(held: ApConfig | None, cards: Sequence[ObservedCard]) -> list[str]:

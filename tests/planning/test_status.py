@@ -118,6 +118,19 @@ def test_a_card_that_is_gone_is_explained_by_what_is_authorised() -> None:
     }
 
 
+def test_what_is_to_leave_a_device_is_not_waited_for() -> None:
+    """Ids that were wrong and have been corrected in the manifest; what stays is waited for still."""
+    on = host(m1=config([5, 200, 201], [4]))
+    what = desired([guest("a", config([5, 200], [4]), 1), guest("b", config([6], [4]), 2)], GIVES_UP)
+
+    assert whys(status(what, on))["a"] == (
+        "its device differs; apply changes it",
+        "pending: adapter 0xc8 (200) is not there yet",
+    )
+    what = desired([guest("a", config([5, 6], [4]), 1)], GIVES_UP)
+    assert whys(status(what, on))["a"] == ("its device differs; apply changes it",)
+
+
 def test_each_guest_is_in_one_state_and_those_to_look_at_come_first() -> None:
     """Whatever is wrong, whoever caused it; then what is suspended, what is well, and what is not ours."""
     on = host(m1=config([5], [4]), m2=config([6], [4]), m3=config([6], [0x47]), mf=config([7], [4]))
