@@ -111,8 +111,7 @@ def reason_text(guest: "GuestPlan", rolled_back: RolledBack | None) -> str:
         return ""
     left = guest.guest is None and guest.cause is Cause.MANIFEST
     text = "no manifest names it any more" if left else cause_text(guest.cause, rolled_back)
-    is_both = guest.drifted and (guest.cause.is_of_manifests or guest.cause is Cause.EARLIER)
-    return f"{text}, and {_CAUSES[Cause.HOST]}" if is_both else text
+    return ", and ".join([text, *(_CAUSES[one] for one in guest.causes[1:])])
 
 
 class GuestPlan(NamedTuple):
@@ -155,6 +154,14 @@ class GuestPlan(NamedTuple):
     vm: VmName | None = None
     rollback_takes: tuple[Matrix, ...] = ()
     drifted: bool = False
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why it changes: its `cause`, and that the host has changed as well where that is so; empty where none is."""
+        if self.cause is None:
+            return ()
+        is_both = self.drifted and (self.cause.is_of_manifests or self.cause is Cause.EARLIER)
+        return (self.cause, Cause.HOST) if is_both else (self.cause,)
 
     @property
     def changes(self) -> bool:

@@ -130,6 +130,7 @@ def drift_json(plan: Plan) -> str:
                 "live": config_record(guest.before),
                 "wanted": config_record(guest.after),
                 "cause": guest.cause.value if guest.cause else None,
+                "causes": [one.value for one in guest.causes],
                 "suspended": guest.uuid in plan.suspended,
             }
             for guest in plan.guests

@@ -131,6 +131,7 @@ def _guest(guest: GuestPlan) -> dict[str, Any]:
         "rollbackTakes": [matrix_record(one) for one in guest.rollback_takes],
         "because": list(guest.because),
         "cause": guest.cause.value if guest.cause else None,
+        "causes": [one.value for one in guest.causes],
     }
 
 

@@ -65,6 +65,30 @@ def labels(command: Command, *words: str) -> str:
     return " ".join(command("plan", "-o", "wide", *words).out.split())
 
 
+def every_cause(command: Command, *words: str) -> dict[str, list[str]]:
+    """All causes of each guest that changes, as programs get them; those of the drift are the same."""
+    plan = json.loads(command("plan", "-o", "json", *words).out)
+    drift = json.loads(command("drift", "-o", "json").out)
+    found = {one["name"]: one["causes"] for one in plan["guests"]}
+    assert {one["name"]: one["causes"] for one in drift["guests"]} == {name: one for name, one in found.items() if one}
+    assert all(one["causes"][:1] == ([one["cause"]] if one["cause"] else []) for one in plan["guests"])
+    return found
+
+
+def test_programs_get_every_cause(command: Command) -> None:
+    """Where the manifest and the host have changed both of them, as the text has it."""
+    device = "devices/vfio_ap/matrix/3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
+    assert every_cause(command) == {f"guest{number}": [NEW] for number in (1, 2, 3)}
+    apply(command)
+    assert every_cause(command) == {f"guest{number}": [] for number in (1, 2, 3)}
+
+    write(command, f"{device}/unassign_domain", "4")
+    assert every_cause(command)["guest1"] == [Cause.HOST.value]
+    change(command)
+    assert every_cause(command) == {"guest1": [YOURS, Cause.HOST.value], "guest2": [], "guest3": []}
+    assert "(the manifest changed, and changed on the host since)" in labels(command)
+
+
 def test_on_the_first_plan_all_is_new(command: Command) -> None:
     """Nothing was changed: nothing was there before."""
     assert causes(command) == dict.fromkeys(("guest1", "guest2", "guest3", HOST), NEW)
