@@ -22,7 +22,14 @@ from reconciler.cli.fleet_options import (
     say_unanswered,
 )
 from reconciler.cli.hmc_command import machines_at
-from reconciler.cli.open_host import manifests_commit, named_manifests, origin_of, refuse_to_replace, with_words
+from reconciler.cli.open_host import (
+    manifests_commit,
+    named_manifests,
+    origin_of,
+    refuse_standard_output,
+    refuse_to_replace,
+    with_words,
+)
 from reconciler.cli.options import Duration, WholeNumber, format_option
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command
@@ -117,6 +124,7 @@ def fleet_plan_command(
     Each Host of the manifests is one of the inventory, by its name. Nothing is changed on any of them.
     """
     if out:
+        refuse_standard_output(out)
         refuse_to_replace("--out", out, fleet.host, manifests=True)
     paths, given = named_manifests(fleet.host)
     site = read_site(paths, given=given)

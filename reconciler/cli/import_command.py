@@ -11,7 +11,7 @@ import click
 from reconciler import observe
 from reconciler.cli.apply_progress import show_unfinished
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened, refuse_to_replace
+from reconciler.cli.open_host import STDOUT, opened, refuse_to_replace
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import result, say
 from reconciler.cli.tree import command
@@ -67,7 +67,9 @@ _KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "pro
     type=click.Choice(("everything", "derived")),
     help="With --from cex-uuid-map: what the Host gives up, everything as the role has it, or what its guests need.",
 )
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made; - is stdout."
+)
 @format_option("yaml", "json")
 @host_options
 def import_command(
@@ -90,6 +92,7 @@ def import_command(
     in comments what could not be taken over. FILE may be - (standard input). With --from hmc they are made of what an
     HMC says now, and FILE has three lines, host:, user: and password:; only you may be able to read it.
     """
+    out = None if out == STDOUT else out
     if format == "json" and out is not None:
         raise click.UsageError("--out has no place beside -o json, which is for programs")
     write = partial(_write, format, out)

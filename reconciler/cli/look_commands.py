@@ -11,7 +11,14 @@ from reconciler import InvalidManifests, NoSuchGuest, plan
 from reconciler.cli.apply_progress import readable, say_as_root, show_readable, waiting_for, waiting_of
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_unchosen_host, wanted_source
+from reconciler.cli.open_host import (
+    by_record,
+    opened,
+    refuse_standard_output,
+    refuse_to_replace,
+    say_unchosen_host,
+    wanted_source,
+)
 from reconciler.cli.options import (
     HostOptions,
     fleet_option,
@@ -161,8 +168,7 @@ def _planned_by_record(
 
 def _require_file(out: str, host: HostOptions) -> None:
     """Return if a plan for `host` can be saved in `out`, and be applied from there."""
-    if out == "-":
-        raise click.UsageError("a saved plan is a file, from which it is applied; -o json prints the plan")
+    refuse_standard_output(out)
     refuse_to_replace("--out", out, host, manifests=not host.recorded)
     if STDIN in host.paths:
         raise click.UsageError(

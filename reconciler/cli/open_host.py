@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -28,6 +28,10 @@ from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from reconciler import HostRecord, Manifests, RecordedHost, Wanted, WantedSource
+
+
+STDOUT: Final = "-"
+"""What stands for standard output in place of a file."""
 
 
 @contextmanager
@@ -292,6 +296,16 @@ def named_manifests(options: HostOptions) -> tuple[tuple[str, ...], bytes | None
     if sys.stdin.isatty():
         say("reading manifests from standard input; Ctrl-D ends them")
     return tuple(path for path in options.manifests if path != STDIN), sys.stdin.buffer.read(FILE_LIMIT + 1)
+
+
+def refuse_standard_output(out: str) -> None:
+    """Return if `out`, which names where a plan is saved, is a file.
+
+    Raises:
+        click.UsageError: it stands for standard output.
+    """
+    if out == STDOUT:
+        raise click.UsageError("a saved plan is a file, from which it is applied; -o json prints the plan")
 
 
 def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests: bool) -> None:

@@ -12,6 +12,7 @@ from reconciler.cli.apply_progress import readable, say_as_root, show_readable
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.queues import chosen
 from reconciler.cli.open_host import (
+    STDOUT,
     by_record,
     manifests_commit,
     named_manifests,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from reconciler import HostRecord
     from reconciler.render.redaction import Names
     from reconciler.render.reports import Report
-
-_STDOUT: Final = "-"
 
 
 @command("report")
@@ -96,7 +95,7 @@ def report_command(
     _refuse_unclear(planfile, html, svg, of_plan=of_plan, generation=generation, observed=observed, host=host)
     read = [one for one in (planfile, observed, redact_key) if one]
     for option, file in (("--html", html), ("--svg", svg)):
-        if file and file != _STDOUT:
+        if file and file != STDOUT:
             _refuse_to_replace(option, file, host, read)
     asked = _Asked(host, selector, time.time(), redact or redact_key is not None, redact_key)
     more: list[Report] = []
@@ -184,7 +183,7 @@ def _refuse_to_replace(option: str, file: str, host: HostOptions, read: list[str
 
 
 def _write(file: str, text: str) -> None:
-    if file == _STDOUT:
+    if file == STDOUT:
         result(text)
         return
     from reconciler.integrations.files import write_named

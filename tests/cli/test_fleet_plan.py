@@ -162,6 +162,7 @@ def test_labels_choose_hosts(fleet: Command, ansible: AnsiblePlaybook) -> None:
         ("--confirm-within", "119s"),
         ("--batch", "0"),
         ("--out", "site/a.yaml"),
+        ("--out", "-"),
         ("--without", "a", "--without", "b", "--without", "c"),
     ],
 )
@@ -171,6 +172,7 @@ def test_what_no_host_is_meant_by_is_wrong_usage(
     """No host is asked."""
     assert plan(fleet, *words).code == 64
     assert not ansible.runs
+    assert not (fleet.directory / "-").exists()
 
 
 def test_errors_in_any_manifest_end_it_before_a_host_is_asked(fleet: Command, ansible: AnsiblePlaybook) -> None:

@@ -504,7 +504,7 @@ def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, t
 
 
 def test_a_dash_is_standard_output(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record goes there as without it; a saved plan is a file."""
+    """A record goes there as without it, and so do manifests; a saved plan is a file."""
     monkeypatch.chdir(command.directory)
     simulated = ("--simulate", str(command.simulated_host))
 
@@ -515,6 +515,7 @@ def test_a_dash_is_standard_output(command: Command, monkeypatch: pytest.MonkeyP
     assert "recorded; to plan" not in ran.err
     assert (plan.code, plan.out) == (64, "")
     assert "a saved plan is a file, from which it is applied; -o json prints the plan" in plan.err
+    assert command.bare("import", "--out", "-", *simulated).out == command.bare("import", *simulated).out
     assert not Path("-").exists()
 
 
