@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
+from reconciler.model.card_modes import MODE_BITS, CardMode, mode_of
 from reconciler.model.ids import NO_IDS, IdSet, Uuid
 from reconciler.model.machines import LparName
 from reconciler.model.matrix import ApConfig, Matrix
@@ -18,18 +19,8 @@ Queues: TypeAlias = tuple[tuple[int, IdSet], ...]
 
 NO_QUEUES: Final[Queues] = ()
 
-
-class Mode(StrEnum):
-    """What a card has been configured to be."""
-
-    CCA = "CCA"
-    ACCELERATOR = "accelerator"
-    EP11 = "EP11"
-
-
-_MODE_BITS: Final[Mapping[int, Mode]] = {1 << 28: Mode.CCA, 1 << 27: Mode.ACCELERATOR, 1 << 26: Mode.EP11}
 _COMPARED: Final = 0xFFFF0000  # as the kernel does it where a card changes: the rest are states of queues
-_FACILITIES: Final = _COMPARED & ~sum(_MODE_BITS)
+_FACILITIES: Final = _COMPARED & ~sum(MODE_BITS)
 
 _NAMES: Final[Mapping[int, str]] = {
     1 << 31: "APSC",
@@ -40,11 +31,6 @@ _NAMES: Final[Mapping[int, str]] = {
     1 << 23: "full function",
     1 << 22: "stateless function",
 }
-
-
-def mode_of(functions: int) -> Mode | None:
-    """What a card with these ``ap_functions`` is; None where they do not say."""
-    return next((mode for bit, mode in _MODE_BITS.items() if functions & bit), None)
 
 
 def facility_names(bits: int) -> list[str]:
@@ -145,8 +131,8 @@ class OtherMode(NamedTuple):
     """The card there is configured to be something else than here."""
 
     adapter: int
-    here: Mode
-    there: Mode
+    here: CardMode
+    there: CardMode
 
 
 class OtherFunctions(NamedTuple):

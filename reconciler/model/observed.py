@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from reconciler.model.card_modes import CardMode, mode_of, mode_of_type
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
@@ -212,6 +213,11 @@ class Observed(NamedTuple):
     functions: Mapping[int, int] = NO_FUNCTIONS
     identity: MachineIdentity | None = None
     unidentified: str = NO_SYSINFO
+
+    def mode_of(self, adapter: int) -> CardMode | None:
+        """What the card `adapter` has been configured to be; None where neither its functions nor its type say."""
+        functions, name = self.functions.get(adapter, 0), self.types.get(adapter, "")
+        return mode_of(functions) or mode_of_type(name)
 
     @property
     def idle(self) -> frozenset[str]:

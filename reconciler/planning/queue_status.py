@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from reconciler.model.card_modes import CardMode
 from reconciler.model.desired import Activation
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Queue
@@ -72,12 +73,14 @@ class CardStatus(NamedTuple):
         card: what it is; None where it is not present.
         queues: those that are present, and those that guests have or are to have, ascending.
         in_decimal: the card of this host that its digits are in decimal, where it may have been meant; None elsewhere.
+        mode: what it has been configured to be; None where that is not known.
     """
 
     adapter: int
     card: ObservedCard | None
     queues: tuple[QueueStatus, ...]
     in_decimal: int | None = None
+    mode: CardMode | None = None
 
 
 def card_status(status: Status, adapter: int) -> CardStatus:
@@ -93,7 +96,8 @@ def card_status(status: Status, adapter: int) -> CardStatus:
     card = next((one for one in status.observed.cards if one.adapter == adapter), None)
     # That the digits of each of them may be meant in decimal is no news about a card.
     found = (queue_status(near, Queue(adapter, domain))._replace(in_decimal=None) for domain in domains)
-    return CardStatus(adapter, card, tuple(found), None if card else decimal_card(adapter, status.observed))
+    in_decimal = None if card else decimal_card(adapter, status.observed)
+    return CardStatus(adapter, card, tuple(found), in_decimal, status.observed.mode_of(adapter))
 
 
 class DomainStatus(NamedTuple):

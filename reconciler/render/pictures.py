@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from reconciler.model.card_modes import CardMode
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed, ObservedCard
 from reconciler.picture.cells import (
@@ -25,7 +26,7 @@ from reconciler.planning import grid as grids
 from reconciler.planning.grid import Cell, CellState, Grid
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import Status
-from reconciler.render.status_text import compared_text
+from reconciler.render.status_text import card_type, compared_text
 
 _NOTHING: Final[Mapping[int, int]] = {}
 
@@ -99,7 +100,7 @@ def _pictures(
     about: str,
     changes: Mapping[int, int],
 ) -> list[Picture]:
-    found = {one.adapter: _card(one, observed.types.get(one.adapter, "")) for one in observed.cards} if observed else {}
+    found = {one.adapter: _card(one, observed.mode_of(one.adapter)) for one in observed.cards} if observed else {}
     absent = NO_CARD if observed else UNKNOWN_CARD
     holders = _holders([grid for _, grid, _ in sides])
     if any(shown is not grid for _, grid, shown in sides):  # initials stay those of the whole host
@@ -206,14 +207,13 @@ def _folded(numbers: Sequence[int], sides: Sequence[_Lines], cards: Mapping[int,
     return [Band(numbers[run[0]], numbers[run[-1]]) for run in runs]
 
 
-_MODES: Final = {"A": "accel.", "C": "CCA", "P": "EP11"}
+_SHORT: Final = {CardMode.ACCELERATOR: "accel."}
 
 
-def _card(card: ObservedCard, name: str) -> Card:
+def _card(card: ObservedCard, mode: CardMode | None) -> Card:
     state = "online" if card.online else "offline"
     if card.checkstopped:
         state = "check-stopped"
     elif not card.configured:
         state = "standby"
-    kind = f"CEX{card.hwtype - 6}"
-    return Card(kind, _MODES.get(name.removeprefix(kind), "") if name.startswith(kind) else "", state)
+    return Card(card_type(card), _SHORT.get(mode, mode.value) if mode else "", state)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from reconciler.model.card_modes import CardMode
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
 from reconciler.planning.queue_status import CardStatus, DomainStatus, QueueStatus
 from reconciler.planning.status import Status
 from reconciler.render.changes import few_text
-from reconciler.render.status_text import FREE_MEANS, card_trouble, card_type, compared_text
+from reconciler.render.status_text import FREE_MEANS, card_name, card_trouble, compared_text
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
 
@@ -90,7 +91,8 @@ def _card_text(one: CardStatus) -> str:
         )
         return f"{name}: there is no such card on this host now{claimed}{meant}"
     trouble = f", {card_trouble(one.card).removeprefix('is ')}" if card_trouble(one.card) else ""
-    return f"{name}: {card_type(one.card)}{trouble}, {counted(len(one.queues), 'queue')}"
+    works = "" if one.mode in {None, CardMode.ACCELERATOR} else " coprocessor"
+    return f"{name}: {card_name(one.card, one.mode)}{works}{trouble}, {counted(len(one.queues), 'queue')}"
 
 
 def _shares(queues: Sequence[QueueStatus]) -> Iterator[str]:
@@ -194,7 +196,8 @@ def free_text(
         every = ", ".join(names)
         claimed = (every if wide else few_text(names)) or _NONE
         is_cut = is_cut or claimed != (every or _NONE)
-        rows.append(Row((str(queue), card_type(card) if card else _NONE, claimed), {2: "faint"} if names else {}))
+        kind = card_name(card, status.observed.mode_of(card.adapter)) if card else _NONE
+        rows.append(Row((str(queue), kind, claimed), {2: "faint"} if names else {}))
     troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
     if any(troubles):
         heading.append("TROUBLE")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from reconciler.model.observed import Observed
 from reconciler.planning.pending import pending_hardware
 from reconciler.planning.queue_status import QueueStatus
 from reconciler.planning.status import ComparedWith, GuestStatus, Labels, Source, Status
@@ -17,7 +18,7 @@ from reconciler.render.plan_json import (
     vm_record,
 )
 from reconciler.render.queues_text import queue_text
-from reconciler.render.status_text import card_trouble, manifest_of, misread_texts
+from reconciler.render.status_text import card_trouble, card_type, manifest_of, misread_texts
 
 
 def compared_record(compared: ComparedWith) -> dict[str, Any]:
@@ -89,6 +90,8 @@ def status_record(
         "cards": [
             {
                 "adapter": card.adapter,
+                "type": card_type(card),
+                "mode": _mode(status.observed, card.adapter),
                 "configured": card.configured,
                 "checkstopped": card.checkstopped,
                 "online": card.online,
@@ -132,6 +135,11 @@ def _guest(one: GuestStatus, source: Source) -> dict[str, Any]:
         **vm_record(one.vm),
         "why": list(one.why),
     }
+
+
+def _mode(observed: Observed, adapter: int) -> str | None:
+    mode = observed.mode_of(adapter)
+    return mode.value if mode else None
 
 
 def queue_record(one: QueueStatus) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from reconciler.model.card_modes import CardMode
 from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, resume, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import ObservedCard, Process
+from reconciler.model.observed import Observed, ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.pending import Pending, pending_hardware
 from reconciler.planning.status import GuestState, GuestStatus, Source, Status
@@ -240,7 +241,7 @@ def _host_facts(status: Status, page: Page, here: Here, remarks: Sequence[Remark
         Remark("host pool", pool_text(status.observed.pool)),
         Remark("free", _free_text(status, None) if wide else _short_free_text(status, page)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
-        *([Remark("cards", _types_text(status.observed.cards))] if wide and status.observed.cards else []),
+        *([Remark("cards", _types_text(status.observed))] if wide and status.observed.cards else []),
         *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
         *(Remark("pending", text) for text in _pending_texts(status, None if wide else _MOST_SENTENCES)),
     ]
@@ -316,17 +317,22 @@ def _short_free_text(status: Status, page: Page) -> str:
     return next((text for text in texts if columns_of(text) <= room), shortest)
 
 
-def _types_text(cards: Sequence[ObservedCard]) -> str:
-    """Which type each card has."""
+def _types_text(observed: Observed) -> str:
+    """Which type and mode each card has."""
     alike: dict[str, list[int]] = {}
-    for card in cards:
-        alike.setdefault(card_type(card), []).append(card.adapter)
+    for card in observed.cards:
+        alike.setdefault(card_name(card, observed.mode_of(card.adapter)), []).append(card.adapter)
     return "; ".join(f"{name}: {_numbered('adapter', IdSet(adapters))}" for name, adapters in sorted(alike.items()))
 
 
 def card_type(card: ObservedCard) -> str:
     """What a card is, for people: ``CEX7``."""
     return f"CEX{card.hwtype - 6}"
+
+
+def card_name(card: ObservedCard, mode: CardMode | None) -> str:
+    """What a card is, and in which mode it works, where that is known: ``CEX7 CCA``, ``CEX7 accelerator``."""
+    return " ".join(filter(None, (card_type(card), mode and mode.value)))
 
 
 def card_trouble(card: ObservedCard) -> str:

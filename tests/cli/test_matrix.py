@@ -433,15 +433,23 @@ def test_no_row_is_empty_where_rows_are_left_out(
 @pytest.mark.parametrize(
     ("words", "answers", "drawn"),
     [
-        (["card04"], ["adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them"], {"04": 6}),
+        (
+            ["card04"],
+            ["adapter 0x04 (4): CEX5 CCA coprocessor, 6 queues: the host's own drivers have all of them"],
+            {"04": 6},
+        ),
         (["04.0004"], ["04.0004: the host's own drivers have it"], {"04": 1}),
         (["06.0005"], ["06.0005: free, as no guest has it and none is to have it"], {"06": 1}),
-        (["card05"], ["adapter 0x05 (5): CEX5, 6 queues: guest1, guest2 have 4, 2 free"], {"05": 6, "06": 2}),
+        (
+            ["card05"],
+            ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: guest1, guest2 have 4, 2 free"],
+            {"05": 6, "06": 2},
+        ),
         (
             ["card04", "06.0005"],
             [
                 "06.0005: free, as no guest has it and none is to have it",
-                "adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them",
+                "adapter 0x04 (4): CEX5 CCA coprocessor, 6 queues: the host's own drivers have all of them",
             ],
             {"04": 6, "06": 1},
         ),

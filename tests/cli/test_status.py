@@ -152,7 +152,8 @@ def test_wide_is_worth_typing(night: Command) -> None:
     }
     assert "adapter 0x06 (6) × domain 0x04 (4)" in rows["mail"]
     assert "0x05 (5), 0x48 (72)" in rows["payments-web"]
-    assert "  cards       CEX7: adapter 0x04 (4); CEX8: adapters 0x05-0x07 (5-7)\n" in wide
+    cards = "CEX7 CCA: adapter 0x04 (4); CEX8 CCA: adapters 0x05 (5), 0x07 (7); CEX8 EP11: adapter 0x06 (6)"
+    assert f"  cards       {cards}\n" in wide
     assert "…" not in wide
     assert "guests.yaml:" not in table
 
@@ -459,8 +460,8 @@ def test_no_column_of_the_free_queues_says_what_another_one_does(
 
     assert [line.split() for line in lines[:3]] == [
         ["QUEUE", "CARD", "CLAIMED", "BY"],
-        ["05.0005", "CEX5", "guest1"],
-        ["05.0006", "CEX5", "-"],
+        ["05.0005", "CEX5", "CCA", "guest1"],
+        ["05.0006", "CEX5", "CCA", "-"],
     ]
 
 
@@ -480,7 +481,7 @@ def test_all_free_queues_are_listed_with_what_is_wrong_with_them(night: Command)
     rows = {line.split()[0]: line for line in lines if line[2:3] == "."}
     assert "batch" in rows["06.0006"]
     assert "check-stopped" in rows["06.0006"]
-    assert rows["07.0006"].split()[1:4] == ["CEX8", "-", "in"]
+    assert rows["07.0006"].split()[1:5] == ["CEX8", "CCA", "-", "in"]
     assert lines[0].split()[-1] == "TROUBLE"
     record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
     assert len(rows) == len(record["free"]) + len(record["claimed"])

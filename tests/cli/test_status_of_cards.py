@@ -9,7 +9,7 @@ import pytest
 from testing.commands import Command, change, example
 
 CARD_5 = """\
-adapter 0x05 (5): CEX5, 6 queues
+adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues
   05.0004: guest1 has it
   05.0005: free, as no guest has it and none is to have it
   05.0006: free, as no guest has it and none is to have it
@@ -53,7 +53,9 @@ def test_guests_and_queues_beside_a_card_are_shown_as_ever(command: Command) -> 
     """Everything about the guest that was named, and nothing about those on the card."""
     out = command("status", "card06", "05.0047", "guest1").out
 
-    assert out.startswith("05.0047: guest2 has it\n\nadapter 0x06 (6): CEX5, 6 queues\n  06.0004: guest1 has it\n")
+    assert out.startswith(
+        "05.0047: guest2 has it\n\nadapter 0x06 (6): CEX5 accelerator, 6 queues\n  06.0004: guest1 has it\n"
+    )
     assert "\nguest1  3783d4a7-" in out
     assert "\nguest2  7c3b6979-" in out
     assert "\nguest3  " not in out
@@ -78,7 +80,7 @@ def test_trouble_with_a_card_is_shown(command: Command) -> None:
     """Beside what it is."""
     command("simulate", "set", "5", "checkstopped=true")
 
-    assert command("status", "5").out.startswith("adapter 0x05 (5): CEX5, check-stopped, 6 queues\n")
+    assert command("status", "5").out.startswith("adapter 0x05 (5): CEX5 CCA coprocessor, check-stopped, 6 queues\n")
 
 
 @pytest.mark.parametrize("name", ["status", "matrix"])
@@ -146,15 +148,15 @@ def test_what_is_free_is_listed_of_the_cards_queues_and_domains_that_are_named(c
         (["05.0047"], ["05.0047: not free; guest2 has it"], 0),
         (["04.0004"], ["04.0004: not free; the host's own drivers have it"], 0),
         (["07.0004"], ["07.0004: there is no such queue on this host now (adapter 0x07 (7) is not present)"], 0),
-        (["card04"], ["adapter 0x04 (4): CEX5, 6 queues: the host's own drivers have all of them"], 0),
-        (["card05"], ["adapter 0x05 (5): CEX5, 6 queues: guest1, guest2 have 4, 2 free"], 2),
+        (["card04"], ["adapter 0x04 (4): CEX5 CCA coprocessor, 6 queues: the host's own drivers have all of them"], 0),
+        (["card05"], ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: guest1, guest2 have 4, 2 free"], 2),
         (["card09"], ["adapter 0x09 (9): there is no such card on this host now; no guest has it"], 0),
         ([".47"], ["domain 0x47 (71): 3 queues: guest2, guest3 have 2, the host's own drivers have 1"], 0),
         (["0005"], ["domain 0x05 (5): 3 queues: the host's own drivers have 1, 2 free"], 2),
         (["0009"], ["domain 0x09 (9): no queue of it is here now"], 0),
         (
             ["05.0047", "card04", "0009"],
-            ["05.0047: not free; guest2", "adapter 0x04 (4): CEX5", "domain 0x09 (9): no queue"],
+            ["05.0047: not free; guest2", "adapter 0x04 (4): CEX5 CCA", "domain 0x09 (9): no queue"],
             0,
         ),
     ],
@@ -166,7 +168,7 @@ def test_what_is_asked_to_be_free_and_is_not_says_who_has_it(
     out = command("status", "--free", *words).out
 
     assert [line[: len(answer)] for line, answer in zip(out.splitlines(), answers, strict=False)] == answers
-    assert sum(line.endswith("  CEX5  -") for line in out.splitlines()) == free
+    assert sum(line.endswith("  -") for line in out.splitlines()) == free
     record = json.loads(command("status", "--free", *words, "-o", "json").out)
     assert len(record["free"]) == free
     named = [word for word in words if word[2:3] == "."]
@@ -275,3 +277,31 @@ def test_a_queue_or_card_in_another_form_leads_to_the_one_meant(
     words = shlex.split(line.partition("    #")[0])
     assert meant in words
     assert command.bare(*words[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "card", "row"),
+    [
+        ("cca", "CEX5 CCA coprocessor", "CEX5 CCA"),
+        ("ep11", "CEX5 EP11 coprocessor", "CEX5 EP11"),
+        ("accelerator", "CEX5 accelerator", "CEX5 accelerator"),
+    ],
+)
+def test_the_mode_of_a_card_is_shown_where_the_card_is(command: Command, mode: str, card: str, row: str) -> None:
+    """A guest may need one of the three: in words, in tables and for programs; a record of the host says it, too."""
+    for adapter in ("5", "6"):
+        command("simulate", "plug", adapter, "type=CEX5", f"mode={mode}", "replace=true")
+
+    cards = json.loads(command("status", "-o", "json").out)["cards"]
+
+    assert [(one["adapter"], one["type"], one["mode"]) for one in cards] == [
+        (4, "CEX5", "CCA"),
+        *((adapter, "CEX5", row.removeprefix("CEX5 ")) for adapter in (5, 6)),
+    ]
+    for words in (["status", "card05"], ["matrix", "card05"], ["status", "--free", "card05"]):
+        assert command(*words).out.startswith(f"adapter 0x05 (5): {card}, 6 queues")
+    table = command("status", "--free").out.splitlines()
+    assert [line.split("  ")[1] for line in table if line.startswith("05.")] == [row] * 2
+    wide = command("status", "-o", "wide").out
+    assert f"{row}: adapter" in wide
+    assert "CEX5 CCA: adapter" in wide

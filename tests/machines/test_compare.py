@@ -9,7 +9,6 @@ from reconciler.machines.compare import (
     Held,
     Holder,
     KnownCard,
-    Mode,
     Moving,
     Older,
     OtherFunctions,
@@ -20,10 +19,10 @@ from reconciler.machines.compare import (
     Trouble,
     compare,
     facility_names,
-    mode_of,
     rectangles_of,
     size_of,
 )
+from reconciler.model.card_modes import CardMode, mode_of
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.machines import LparName
 from reconciler.model.matrix import ApConfig, Matrix, Queue
@@ -179,7 +178,7 @@ def test_the_roles_are_symmetric(left: Side, right: Side, guests: list[Moving]) 
         assert older.isdisjoint(newer)
 
 
-def modes(fit: Fit) -> set[tuple[int, Mode, Mode]]:
+def modes(fit: Fit) -> set[tuple[int, CardMode, CardMode]]:
     """Where modes differ."""
     return {(one.adapter, one.here, one.there) for one in fit.cards if isinstance(one, OtherMode)}
 
@@ -199,7 +198,7 @@ def test_cards_differ_by_type_mode_functions_and_trouble() -> None:
     assert found.cards == (
         Trouble(5, "is check-stopped"),
         Older(5, 14, 13),
-        OtherMode(5, Mode.CCA, Mode.EP11),
+        OtherMode(5, CardMode.CCA, CardMode.EP11),
         OtherFunctions(6, 1 << 29, 1 << 23),
     )
     assert not found.is_whole
@@ -253,7 +252,12 @@ def test_what_others_hold_and_what_is_not_given_is_missing() -> None:
 
 def test_functions_have_names() -> None:
     """Those of the kernel's header; the mode is one of three bits."""
-    assert [mode_of(one) for one in (CCA, EP11, ACCELERATOR, 0)] == [Mode.CCA, Mode.EP11, Mode.ACCELERATOR, None]
+    assert [mode_of(one) for one in (CCA, EP11, ACCELERATOR, 0)] == [
+        CardMode.CCA,
+        CardMode.EP11,
+        CardMode.ACCELERATOR,
+        None,
+    ]
     assert facility_names(0x80C00000) == ["APSC", "full function", "stateless function"]
     assert facility_names(1 << 16) == ["bit 15"]
 

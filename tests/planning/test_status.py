@@ -6,7 +6,7 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.steps import Holdings
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.queue_status import QueueStatus, card_status, queue_status
+from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, queue_status
 from reconciler.planning.status import (
     WITHHELD,
     ComparedWith,
@@ -318,7 +318,7 @@ def test_who_has_the_queues_of_a_card() -> None:
     assert all(one == queue_status(found, one.queue)._replace(in_decimal=None) for one in here.queues)
     assert here.card is not None
     assert [(str(one.queue), one.held) for one in missing.queues] == [("c8.0004", ("a",))]
-    assert (missing.card, nowhere) == (None, (201, None, (), None))
+    assert (missing.card, nowhere) == (None, CardStatus(201, None, ()))
 
 
 def test_a_card_may_lack_a_queue_that_the_lpar_has() -> None:
