@@ -180,7 +180,7 @@ def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[st
 
     assert ran.code == 64
     last = ran.err.splitlines()[-1]
-    line = last[last.rindex("reconcile ") :]
+    line = last[last.rindex("reconcile ") :].partition("    #")[0]
     assert line.startswith(meant)
     if line.endswith((" -h", "--help", "--version")):
         assert command.bare(*shlex.split(line)[1:]).code == 0
@@ -207,6 +207,28 @@ def test_no_command_is_printed_that_would_be_refused(command: Command, words: tu
     assert ran.code == 64
     assert "No such option" in ran.err
     assert "reconcile" not in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--plan", "--diff", "--check", "-n"])
+@pytest.mark.parametrize("name", ["rollback", "rollback 3", "setup"])
+def test_what_asks_first_is_said_to_show_what_it_would_do(command: Command, name: str, option: str) -> None:
+    """And is printed without --yes, with which it would not ask."""
+    ran = command.bare(*name.split(), option, "--yes", *WHERE)
+
+    line = " ".join(ran.err.split("next: ")[1].split())
+    assert (ran.code, line) == (64, f"reconcile {name} {' '.join(WHERE)} # shows what it would do, and asks first")
+    parsed(line.partition(" #")[0])
+
+
+@pytest.mark.parametrize("option", ["--rollback", "--rollback=3", "--rollback 3", "--undo", "--revert 3"])
+def test_the_plan_of_a_rollback_is_shown_by_the_rollback(command: Command, option: str) -> None:
+    """Which asks before it does anything."""
+    ran = command.bare("plan", *option.split(), *WHERE)
+
+    line = " ".join(ran.err.split("next: ")[1].split())
+    words = ("rollback", *(["3"] if "3" in option else []), *WHERE)
+    assert (ran.code, line) == (64, f"reconcile {' '.join(words)} # shows what it would do, and asks first")
+    parsed(line.partition(" #")[0])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
 from reconciler.cli.meant.files import Given, given_in, may_be_record, of_another_kind
+from reconciler.cli.meant.first_shown import PLANNING, first_shown
 from reconciler.cli.meant.fitting import (
     ENDINGS,
     command_called,
@@ -58,14 +59,12 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 _REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 
 
-_PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
-"""What other programs call a plan, as an option of what acts."""
-
-
 def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
     """`error`, about one of the words that were `said`, with the whole command where it is known what was meant."""
     if names_of(context) in _OF_PLANS and (saved := _saved_plan_behind(error, context.command, said)):
         return click.UsageError(_applying(context, *saved), context)
+    if shown := first_shown(error, context, said):
+        return shown
     found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
     name = error.option_name
     near = " or ".join(f"'{one}'" for one in near_options(context.command, name))
@@ -313,10 +312,8 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         return shown or known_and_working(root, ("plan", *said))
     if found := known_and_working(root, (*names, *said)):
         return found
-    if word in _PLANNING and names[0] in {"plan", "apply", "watch"}:
+    if word in PLANNING and names[0] in {"plan", "apply", "watch"}:
         return known_and_working(root, ("plan", *(one for one in around if one not in {"--yes", *ACTIONS})))
-    if word in _PLANNING and names[0] == "rollback":  # it shows its plan, and asks
-        return known_and_working(root, ("rollback", *(one for one in around if one != "--yes")))
     return None
 
 
