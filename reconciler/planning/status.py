@@ -366,7 +366,7 @@ def _hidden(plan: GuestPlan, about: _About) -> list[Hidden]:
         return []
     stays = plan.before.matrix  # what is to leave the device is not waited for
     if plan.after is not None:
-        stays = Matrix(stays.adapters & plan.after.adapters, stays.domains & plan.after.domains)
+        stays = stays.meet(plan.after.matrix)
     return [] if plan.sees_before.covers(stays) else hidden_because(stays, now)
 
 

@@ -244,7 +244,19 @@ def pool_heading(plan: Plan) -> str | None:
 
 
 def pool_remarks(plan: Plan) -> tuple[str, ...]:
-    """Why the host pool is what it becomes, where that is known."""
+    """Why the host pool is what it becomes, where that is known; and whether the host loses all that it has."""
+    return (*_pool_reasons(plan), *((_KEEPS_NONE,) if _loses_all(plan) else ()))
+
+
+_KEEPS_NONE: Final = "the host's own drivers keep no queue"
+
+
+def _loses_all(plan: Plan) -> bool:
+    queues = [one.queue for one in plan.observed.queues]
+    return any(map(plan.observed.pool.has, queues)) and not any(map(plan.pool.has, queues))
+
+
+def _pool_reasons(plan: Plan) -> tuple[str, ...]:
     if not plan.pool_reason:
         return ()
     is_given = plan.pool_reason is PoolReason.GIVEN

@@ -167,6 +167,21 @@ def test_a_derived_pool_is_explained() -> None:
     assert "sees all 2 queues\n" in text
 
 
+def test_a_plan_says_where_the_host_loses_its_last_queue() -> None:
+    """Only there: not where it keeps one, nor where it had none."""
+    everything = Matrix(ALL_IDS, ALL_IDS)
+
+    def said(pool: Matrix, *domains: int) -> bool:
+        what = desired([guest("a", config([5, 6, 7], domains), 1)])
+        return "the host's own drivers keep no queue" in plan_text(
+            make_plan(what, observe(host(pool=pool)), Applied(None, {}))
+        )
+
+    assert said(everything, 4, 0x47)
+    assert not said(everything, 4)
+    assert not said(Matrix(ALL_IDS, NO_IDS), 4, 0x47)
+
+
 @pytest.mark.parametrize("paint", [plain, Painter()])
 def test_colours_change_nothing_but_colours(paint: object) -> None:
     """Plan, drift, status and outcome have the same words with and without."""
