@@ -268,6 +268,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
         grace=options.unreachable_after,
         mode=Mode.HELD if options.held else Mode.FOLLOWING,
         change_mode=_changing_mode(options, here),
+        ended=kept and kept.ended,
     )
     inbox = Inbox(time.monotonic)
     sources = TriggerSources(filter(None, (requests, manifests, on_host)), inbox, log.warning)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Result
@@ -45,6 +45,10 @@ def no_words(_commit: str) -> tuple[str, str]:
     return "", ""
 
 
+_RESTART_SECONDS: Final = 300.0
+"""How long no loop has run at most if what was wrong before and after counts as not interrupted."""
+
+
 class Reporter:
     """Keeps what goes on from report to report."""
 
@@ -59,6 +63,7 @@ class Reporter:
         grace: float = 0.0,
         mode: Mode = Mode.FOLLOWING,
         change_mode: str = "",
+        ended: float | None = None,
     ) -> None:
         """Begin with what an earlier run has reported last.
 
@@ -71,7 +76,9 @@ class Reporter:
             grace: how many seconds the repository may be out of reach before that is reported.
             mode: whether it follows its manifests, or is held.
             change_mode: the command that makes it the other one.
+            ended: when the earlier run ended (seconds since 1970); None where it has left no word of that.
         """
+        self._ended = ended
         self._mode = mode
         self._change_mode = change_mode
         self._words = words
@@ -84,6 +91,15 @@ class Reporter:
         self._last = before
         self._apply_seconds = before.apply_seconds if before else None
 
+    def _lasts(self, last: Report, now: float) -> bool:
+        """Whether the condition of an earlier run, whose `last` report this is, has lasted until `now`.
+
+        Nothing is known of the time in which no loop ran, so that nothing was in sync then. What is wrong before and
+        after a restart has not begun anew with it.
+        """
+        left = last.cycle_ended if self._ended is None else self._ended
+        return last.condition is not Condition.IN_SYNC and now - left <= _RESTART_SECONDS
+
     def report(
         self, result: CycleResult, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
     ) -> Report:
@@ -94,9 +110,7 @@ class Reporter:
         offer = result.offer
         plan = result.plan
         paths = (offer and offer.paths) or (last.source.paths if last else ())
-        # Nothing is known of the time in which no loop ran, unless that was no longer than between two cycles.
-        is_known = last is not None and (not self._is_first or (last.due is not None and now <= last.due))
-        same = is_known and last is not None and last.condition is condition
+        same = last is not None and last.condition is condition and (not self._is_first or self._lasts(last, now))
         self._is_first = False
         self._apply_seconds = self._apply_seconds if result.apply_seconds is None else result.apply_seconds
         is_rolled_back = result.outcome is not None and result.outcome.result is Result.ROLLED_BACK

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from reconciler.kernel.paths import mdev
 from reconciler.model.outcome import Outcome, Result
 from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.events import events
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition, RefusedConfiguration, Report
+from reconciler.watch.report_text import loop_text
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.triggers import Trigger
 from testing.holdings import uuid
@@ -62,7 +65,7 @@ def test_a_refusal_is_counted_once() -> None:
 
 
 def test_a_condition_keeps_its_time_and_success_too() -> None:
-    """Also over a restart."""
+    """Also over a restart, where it is no good one."""
     reporter = Reporter("site", None, applies=True)
     reported(reporter, CycleResult(IN_SYNC), 1.0)
     reported(reporter, CycleResult(FAILED), 2.0)
@@ -73,6 +76,25 @@ def test_a_condition_keeps_its_time_and_success_too() -> None:
     assert (before.since, report.since) == (2.0, 2.0)
     assert (before.succeeded, report.succeeded) == (1.0, 1.0)
     assert report.counters.cycles == 1
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("hours", [0.01, 1.0, 7.0])
+@pytest.mark.parametrize("ending", [IN_SYNC, FAILED])
+def test_time_without_a_loop_is_not_counted(ending: Ending, hours: float, *, is_killed: bool) -> None:
+    """However long the loop would have slept; a restart of a moment ends nothing that is wrong."""
+    moment = Moment(100.0, 100.0 + 24 * 3600)
+    before = Reporter("site", None, applies=True).report(CycleResult(ending), None, SOME, moment)
+    ended, starts = 200.0, 200.0 + hours * 3600
+
+    reporter = Reporter("site", before, applies=True, ended=None if is_killed else ended)
+    first, second = (reported(reporter, CycleResult(ending), now) for now in (starts, starts + 50.0))
+
+    is_counted = ending is FAILED and hours == 0.01
+    assert first.since == (100.0 if is_counted else starts)
+    assert second.since == first.since
+    text, _ = loop_text(second, starts + 60.0)
+    assert is_counted or f"{ending.condition.text} for 1 minute;" in text
 
 
 def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None:
