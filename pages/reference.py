@@ -49,7 +49,7 @@ def _command(found: click.Command, context: click.Context) -> Iterator[str]:
     pieces = " ".join(found.collect_usage_pieces(context))
     yield from ("```text", f"{context.command_path} {pieces}".rstrip(), "```", "")
     yield from _paragraphs(found.help or "")
-    params = [one for one in found.get_params(context) if "--help" not in one.opts]
+    params = [one for one in found.get_params(context) if "--help" not in one.opts and not _is_hidden(one)]
     shared = [one for one in params if one.name in _SHARED]
     yield from _table([one for one in params if one not in shared], context)
     if len(shared) == 1:
@@ -62,6 +62,10 @@ def _command(found: click.Command, context: click.Context) -> Iterator[str]:
             inner = found.get_command(context, name)
             assert inner is not None
             yield from _command(inner, click.Context(inner, parent=context, info_name=name))
+
+
+def _is_hidden(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and parameter.hidden
 
 
 def _table(params: Sequence[click.Parameter], context: click.Context) -> Iterator[str]:

@@ -9,7 +9,7 @@ import click
 from reconciler import InvalidManifests, Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import named_manifests
-from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
+from reconciler.cli.options import HostOptions, format_option, manifest_arguments, unread_host_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command
 from reconciler.machines.hmc_changes import hmc_changes
@@ -36,7 +36,7 @@ from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
     "--from' has written.",
 )
 @format_option("text", "json")
-@host_options
+@unread_host_options
 def hmc_changes_command(base: str | None, live: str | None, format: str, host: HostOptions) -> Exit:
     """Show what has to be changed on the HMC for the manifests to become true; exit with 2 where there is anything.
 

@@ -136,8 +136,21 @@ def _may_be_of_another_kind(path: str) -> bool:
     return os.path.isfile(path) and (not path.endswith((".yaml", ".yml")) or is_simulated_host(path))
 
 
+def unread_host_options(function: _Function) -> _Function:
+    """The same for a command that reads no host: those that say which one are taken, but not shown in the help.
+
+    So a command that was typed for a host becomes one about its manifests by its first word alone.
+    """
+
+    def with_host(*args: Any, **kwargs: Any) -> Any:
+        host = taken_from(kwargs)
+        return function(*args, **kwargs, host=host)
+
+    return with_options(function, with_host, (*_MANIFEST_OPTIONS, *_machine_options(is_hidden=True)))
+
+
 # What cannot be read is reported where it is read, with the command to run next.
-HOST_OPTIONS: Final = (
+_MANIFEST_OPTIONS: Final = (
     click.option(
         "-f",
         "--file",
@@ -148,27 +161,45 @@ HOST_OPTIONS: Final = (
         "directory.",
     ),
     click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
-    click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),
-    click.option(
-        "--simulate",
-        "simulate_file",
-        type=click.Path(dir_okay=False, readable=False),
-        metavar="FILE",
-        help="Use the simulated host that FILE describes; its state is kept beside FILE.",
-    ),
-    click.option(
-        "--state-dir",
-        type=click.Path(file_okay=False, readable=False),
-        help="Where to keep the history and all other records. Default: /var/lib/reconciler; with --simulate FILE, "
-        "FILE.state; with another --sysfs ROOT than /sys, /var/lib/reconciler/roots/HASH, one for each ROOT.",
-    ),
-    click.option(
-        "--run-dir",
-        type=click.Path(file_okay=False, readable=False),
-        help="Where reports are published for 'serve' and for users without rights. Default: /run/reconciler; with "
-        "another state directory DIR, also that of --simulate, DIR.run.",
-    ),
 )
+
+
+def _machine_options(*, is_hidden: bool) -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.option(
+            "--sysfs",
+            default=DEFAULT_SYSFS,
+            metavar="ROOT",
+            help="The sysfs root.",
+            show_default=True,
+            hidden=is_hidden,
+        ),
+        click.option(
+            "--simulate",
+            "simulate_file",
+            type=click.Path(dir_okay=False, readable=False),
+            metavar="FILE",
+            help="Use the simulated host that FILE describes; its state is kept beside FILE.",
+            hidden=is_hidden,
+        ),
+        click.option(
+            "--state-dir",
+            type=click.Path(file_okay=False, readable=False),
+            help="Where to keep the history and all other records. Default: /var/lib/reconciler; with --simulate FILE, "
+            "FILE.state; with another --sysfs ROOT than /sys, /var/lib/reconciler/roots/HASH, one for each ROOT.",
+            hidden=is_hidden,
+        ),
+        click.option(
+            "--run-dir",
+            type=click.Path(file_okay=False, readable=False),
+            help="Where reports are published for 'serve' and for users without rights. Default: /run/reconciler; with "
+            "another state directory DIR, also that of --simulate, DIR.run.",
+            hidden=is_hidden,
+        ),
+    )
+
+
+HOST_OPTIONS: Final = (*_MANIFEST_OPTIONS, *_machine_options(is_hidden=False))
 
 
 def manifest_arguments(function: _Function) -> _Function:

@@ -9,7 +9,7 @@ import click
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import named_manifests, require_simulated_host
-from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
+from reconciler.cli.options import HostOptions, format_option, manifest_arguments, unread_host_options
 from reconciler.cli.output import REVIEW_FORMATS, result, say, show_for_review, show_problems
 from reconciler.cli.tree import command
 from reconciler.kernel.paths import AP_BUS
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Take warnings and notes for errors, too.")
 @format_option("text", "json", "github", "sarif")
-@host_options
+@unread_host_options
 def validate_command(
     domain_files: tuple[str, ...], base: str | None, strict: bool, format: str, host: HostOptions
 ) -> Exit:
