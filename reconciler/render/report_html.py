@@ -97,9 +97,13 @@ def _fact(name: str, value: str) -> Markup:
     return element("div", element("dt", name), element("dd", value))
 
 
+_NONE_OF_THESE: Final = "None of the guests that are shown has or claims a queue."
+
+
 def _queues(report: Report, number: str) -> Markup:
     if not any(one.rows for one in report.pictures):
-        return element("p", "No queue is there, held or claimed.")
+        is_part = any(one.present or any(one.counts.values()) for one in report.pictures)
+        return element("p", _NONE_OF_THESE if is_part else "No queue is there, held or claimed.")
     return joined(figures(report.pictures, f"picture{number}"), legend(report.pictures, f"key{number}"))
 
 

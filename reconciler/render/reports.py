@@ -3,7 +3,7 @@
 They are values; `reconciler.render.report_html` makes a page of one, `reconciler.picture.sheet` an SVG of its pictures.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from reconciler.kernel.text_forms import parse_mask
@@ -104,7 +104,7 @@ def status_report(
         ("Host pool", pool_text(observed.pool)),
     ]
     if rows is not None:
-        facts.append(("Guests", f"{len(rows):,} of {len(status.rows):,} shown"))
+        facts.append(("Guests", _part_of(len(rows), len(status.rows))))
     if status.compared.commit:
         facts.append((COMMIT, commit_words(status.compared.commit, _WHOLE)))
     lines = tuple(_guest_row(one, names) for one in (status.rows if rows is None else rows))
@@ -119,6 +119,26 @@ def status_report(
             *(problem_listings(status.plan.problems, names) if status.plan else []),
         ),
     )
+
+
+def _part_of(shown: int, total: int) -> str:
+    return f"{shown:,} of {total:,} shown"
+
+
+def _parts_shown(
+    chosen: Collection[str] | None, guests: Collection[str], steps: Sequence[str], total: int
+) -> list[tuple[str, str]]:
+    """How many of the `guests`, by uuid, and of the `total` of steps are shown; nothing where all guests are.
+
+    Args:
+        chosen: the guests that are shown; None: all of them.
+        guests: all of them.
+        steps: those that are shown.
+        total: how many there are.
+    """
+    if chosen is None:
+        return []
+    return [("Guests", _part_of(len(chosen), len(guests))), ("Steps", _part_of(len(steps), total))]
 
 
 def _guest_row(one: GuestStatus, names: Names) -> tuple[str, ...]:
@@ -149,6 +169,7 @@ def plan_report(plan: Plan, names: Names, selector: Selector = Selector()) -> Re
         for number, one in enumerate(plan.steps, 1)
         if chosen is None or one.step.uuid in chosen
     ]
+    facts += _parts_shown(chosen, [one.uuid for one in plan.guests], steps, len(plan.steps))
     consents = [
         f"{_holder(one.holder, one.uuid, names)}: {one.reason if names.are_shown else one.flag}"
         for one in plan.consents
@@ -318,6 +339,8 @@ def recorded_report(
         for number, one in enumerate(plan.steps, 1)
         if chosen is None or one.uuid in chosen
     ]
+    every = [*listed, *(one.uuid for one in rest)]
+    summary += _parts_shown(chosen, every, steps, len(plan.steps))
     return Report(
         names.host(plan.host),
         about,

@@ -156,6 +156,23 @@ def test_guests_are_chosen_by_label_and_counts_stay(command: Command) -> None:
         assert "8 " in ran.out
 
 
+def test_what_a_label_leaves_out_is_counted(command: Command) -> None:
+    """Guests, and the steps of a plan; nothing is counted where all are shown, and no queue is said to be missing."""
+    command("plan", "--out", "plan.json")
+    kinds = ((command, "report"), (command, "report", "--plan"), (command.bare, "report", "plan.json"))
+
+    for run, *line in kinds:
+        some, none = (
+            Elements(run(*line, "-l", f"tenant={name}", "--html", "-").out).text for name in ("payments", "other")
+        )
+        assert "Guests1 of 3 shown" in some
+        assert "Guests0 of 3 shown" in none
+        assert ("Steps2 of 7 shown" in some) == ("Steps0 of 7 shown" in none) == (line != ["report"])
+        assert "None of the guests that are shown has or claims a queue." in none
+        assert "No queue is there" not in some + none
+        assert " of 3 shown" not in run(*line, "--html", "-").out
+
+
 def test_a_plan_with_a_conflict_is_shown_and_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
