@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from reconciler.api import user_name
 from reconciler.cli.command_lines import changed_line
@@ -160,20 +161,22 @@ def suspend_command(
     A later suspension of the same guest, or of the host, replaces the earlier one; one that ends before that needs
     --replace.
     """
-    if not reason.strip():
-        raise _no_reason(named=bool(guests or selector.pairs))
+    is_missing = not reason.strip()
+    if is_missing:  # so that what is printed where something else is wrong, too, has one
+        reason = _example_reason()
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
     refuse_paths(host, guests)
     require_ap_bus(host)
     require_host(host)
+    require_known(host, guests)
+    labelled = _labelled(host, selector) if selector.pairs else ()
+    if is_missing:
+        raise _no_reason(named=bool(guests or selector.pairs))
+    guests = tuple(dict.fromkeys((*guests, *labelled)))
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, _user(), until)
-
-    require_known(host, guests)
-    if selector.pairs:
-        guests = tuple(dict.fromkeys((*guests, *_labelled(host, selector))))
 
     replaced: dict[Suspension, list[str]] = {}
 
@@ -202,15 +205,26 @@ def suspend_command(
     return Exit.DONE
 
 
+_EXAMPLE: Final = "key ceremony, ask Kim"
+
+
+def _example_reason() -> str:
+    """Have the current command a reason, as an example; returned."""
+    context = click.get_current_context()
+    context.params["reason"] = _EXAMPLE
+    context.set_parameter_source("reason", ParameterSource.COMMANDLINE)
+    return _EXAMPLE
+
+
 def _no_reason(*, named: bool) -> Refused:
     """That the reason is missing; where no guest is `named` either, one is probably meant, and not the whole host."""
-    context, reason = click.get_current_context(), "key ceremony, ask Kim"
-    line = changed_line(context, reason=reason)
+    context = click.get_current_context()
+    line = changed_line(context)
     if named:
         return Refused(_NO_REASON, f"{line}    # for example")
     return Refused(
         f"{_NO_REASON}. Without a guest the whole host is suspended",
-        f"{changed_line(context, reason=reason, guests=('GUEST',))}    # a guest, for example",
+        f"{changed_line(context, guests=('GUEST',))}    # a guest, for example",
         f"{line}    # the whole host: no guest is changed",
     )
 
@@ -302,7 +316,7 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
         require_ap_bus(host)
     require_host(host)
     now_suspended = read_suspensions(state_of(host)[0]).guests
-    refuse_nouns(guests, {*now_suspended, *(one.name for one in recorded(host))})
+    refuse_nouns(host, guests, {*now_suspended, *(one.name for one in recorded(host))})
     left = before = Suspensions(None, {})
 
     def take(now: Suspensions) -> Suspensions:

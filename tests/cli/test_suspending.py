@@ -162,6 +162,28 @@ def test_without_a_reason_the_command_is_printed_with_one(command: Command) -> N
     assert command.bare(*line).out == "guest guest3: suspended until it is resumed\n"
 
 
+@pytest.mark.parametrize("names", ["guset3", "guest", "guest guest3", "lpar7", "guest1,guest3", "Guest3"])
+def test_a_name_is_looked_at_before_a_missing_reason(command: Command, names: str) -> None:
+    """So that the command that is printed is not refused for the name, nor for the reason."""
+    ran = on_host(command, "suspend", *names.split())
+
+    (line,) = offered(ran)
+    assert (ran.code, "--reason" in line) == (64, True)
+    assert command.bare(*line).code == 0
+
+
+@pytest.mark.parametrize("name", ["suspend", "resume"])
+@pytest.mark.parametrize("words", ["list", "ls", "--list", "--show", "status", "list guest1"])
+def test_what_is_suspended_is_listed_by_status(command: Command, name: str, words: str) -> None:
+    """To which a list that neither command has leads."""
+    assert on_host(command, "suspend", "guest1", "--reason", "an audit").code == 0
+    ran = on_host(command, name, *words.split())
+
+    (line,) = offered(ran)
+    assert (ran.code, line[0]) == (64, "status")
+    assert "an audit" in command.bare(*line).out
+
+
 def test_without_a_guest_and_a_reason_a_guest_is_meant_first(command: Command) -> None:
     """What is printed first suspends no host as it stands; that a command without a guest does is said beside it."""
     ran = on_host(command, "suspend")

@@ -1,4 +1,4 @@
-"""An option that only shows what a command would do, where that command shows it in any case, and asks first."""
+"""An option that only shows what a command would do or has done, where another command, or this one, shows that."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import line_of, names_of
-from reconciler.cli.meant.fitting import known_and_working, values_of
+from reconciler.cli.meant.fitting import fitting_of, known_and_working, values_of
 from reconciler.cli.tree import Refused
 
 PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
@@ -14,6 +14,9 @@ PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 
 _ROLLBACKS: Final = ("--rollback", "--undo", "--revert")
 """What a rollback is called as an option of a plan."""
+
+LISTS: Final = ("list", "ls", "show", "status")
+"""What other programs call a list of what is suspended, as a word or as an option."""
 
 _REMARK: Final = "shows what it would do, and asks first"
 
@@ -30,6 +33,9 @@ def first_shown(error: click.NoSuchOption, context: click.Context, said: Sequenc
         others = [one for one in words if one != name]
         rollback = _command(root, "rollback")
         found = ("rollback", *others) if rollback and values_of(root, rollback, others) else None
+    elif names in (("suspend",), ("resume",)) and name.removeprefix("--") in LISTS:
+        shown = fitting_of(root, "status", [one for one in said if one != name])
+        return Refused(f"No such option '{name}'", f"{line_of(('status', *shown))}    # shows what is suspended")
     if found is None:
         return None
     return Refused(f"No such option '{name}'", f"{line_of(found)}    # {_REMARK}")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from reconciler.cli.command_lines import changed_line
+from reconciler.cli.meant.first_shown import LISTS
 from reconciler.cli.meant.nouns import GUESTS, HOSTS
 from reconciler.cli.meant.queues import ALMOST_A_QUEUE
 from reconciler.cli.open_host import known_hosts, state_of, wanted_here
@@ -16,7 +17,7 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import note
 from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
-from reconciler.model.commands import status_of_guest
+from reconciler.model.commands import STATUS, status_of_guest
 from reconciler.model.matrix import ApConfig, Queue
 from reconciler.model.similar import nearest
 from reconciler.planning.misread import ids_meant
@@ -34,7 +35,7 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     if _noun_in(guests, known)[0]:
         click.get_current_context().params["guests"] = others = _noun_in(guests, known)[1]
         require_known(host, others)  # so that the command without nouns is not refused
-        refuse_nouns(guests, known)
+    refuse_nouns(host, guests, known)
     for name in guests:
         if name not in known and (refused := _no_guest_but(host, name, found)):
             raise refused
@@ -52,12 +53,15 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         raise _refused_host(host, unknown, known) or other_guests(unknown, known)
 
 
-def refuse_nouns(guests: tuple[str, ...], known: Container[str]) -> None:
-    """Return if no one of `guests` is a word such as guest before a name, or host; those that are `known` are names.
+def refuse_nouns(host: HostOptions, guests: tuple[str, ...], known: Container[str]) -> None:
+    """Return if no one of `guests` is a word such as guest before a name, host or list; those `known` are names.
 
     Raises:
-        Refused: one is; it has the command without it.
+        Refused: one is; it has the command without it, or the one that lists what is suspended.
     """
+    if guests and guests[0] in LISTS and guests[0] not in known:
+        line = f"{host.line(STATUS)}    # shows what is suspended"
+        raise Refused(f"no guest called {guests[0]} is known here", line)
     noun, others = _noun_in(guests, known)
     if noun:
         remark = "" if others else "    # the whole host"
