@@ -16,6 +16,7 @@ from reconciler.cli.open_host import (
     opened,
     refuse_standard_output,
     refuse_to_replace,
+    require_simulated_host,
     say_unchosen_host,
     wanted_source,
 )
@@ -136,6 +137,7 @@ def _for_its_readers(host: HostOptions, format: str) -> HostOptions:
     """`host` as commands in a plan name it: with absolute paths, as in a record, where others may read it elsewhere."""
     if format in _TYPED and sys.stderr.isatty():
         return host
+    require_simulated_host(host)  # which names it as it was typed
     return host.findable._replace(paths=host.paths)
 
 
@@ -316,7 +318,8 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
     out = None if out == "-" else out
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
-    with opened(host) as machine:
+    require_simulated_host(host)
+    with opened(host.findable) as machine:  # what it names is read elsewhere
         record = record_host(machine)
     if out is None:
         result(record_text(record))

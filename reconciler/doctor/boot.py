@@ -98,6 +98,13 @@ def _unusable_finding(effect: Effect, files: str, first: str) -> Finding:
                 "it reads regular files only, whose name is a uuid and nothing else; no device is made for another one",
                 f"move it away: {move_away(first)}; or make it a file with the uuid of its device as its name",
             )
+        case Effect.DENIED:
+            return error(
+                "needs-root",
+                f"what mdevctl starts is not known: {files}",
+                "which queues such a device has is not known either",
+                "look as root",
+            )
         case Effect.UNKNOWN:
             return warning(
                 "definition-not-understood",

@@ -45,6 +45,7 @@ class Effect(Enum):
     NOT_STARTED = "mdevctl does not start this device"
     PASSED_OVER = "mdevctl passes it over"
     UNKNOWN = "what mdevctl makes of it is not known"
+    DENIED = "mdevctl may read it, and this user may not"
 
 
 class NotADefinition(InputError, ValueError):
@@ -247,7 +248,8 @@ def read_definitions(root: Path) -> Definitions:
     except FileNotFoundError:
         return Definitions((), ())
     except OSError as error:
-        return Definitions((), (Unusable(str(folder), error.strerror or str(error)),))
+        effect = Effect.DENIED if isinstance(error, PermissionError) else Effect.UNKNOWN
+        return Definitions((), (Unusable(str(folder), error.strerror or str(error), effect),))
     found: dict[str, Definition] = {}
     unusable: list[Unusable] = []
     named = [name for name in names if not name.startswith(".")]
@@ -295,7 +297,8 @@ def definition_content(file: Path) -> bytes:
     try:
         return read_limited(file)
     except NotReadable as error:
-        raise NotADefinition(str(error), Effect.UNKNOWN) from error
+        is_denied = isinstance(error.__cause__, PermissionError)
+        raise NotADefinition(str(error), Effect.DENIED if is_denied else Effect.UNKNOWN) from error
 
 
 _INSTALL: Final = "install your distribution's package mdevctl"

@@ -112,6 +112,10 @@ def blockers(wanted: AtBoot, found: Found) -> tuple[str, ...]:
     return tuple(name for name in sorted(found.definitions) if not _is_ours(wanted, name) and _stops_all(name, found))
 
 
+class MayNotRead(NotReadable):
+    """A file that another user may read, so that nothing is wrong with the file itself; the text says which."""
+
+
 class BootFiles(NamedTuple):
     """The files that a host boots from, and what else decides about that, as they were read below one root.
 
@@ -141,13 +145,15 @@ class BootFiles(NamedTuple):
         """The files that matter for our devices, whose uuids are `ours`, and whatever else is defined.
 
         Raises:
+            MayNotRead: a file that may have to change may be read by another user only; says which file.
             NotReadable: a file that may have to change is none, or cannot be read; says which file.
         """
         claimed = set(ours)
         named = {name for name in (*self.definitions, *self.unusable) if uuid_of(name) in claimed}
         for name in (_FOLDER, *sorted(named), _RULES):
             if name in self.unusable:
-                raise NotReadable(self.unusable[name])
+                kind = MayNotRead if name in self.denied else NotReadable
+                raise kind(self.unusable[name])
         return Found(self.rules, dict.fromkeys(claimed) | dict(self.definitions))
 
 

@@ -21,6 +21,7 @@ from reconciler.integrations.persistence import (
     BootFiles,
     ChangedMeanwhile,
     Found,
+    MayNotRead,
     blockers,
     carry_out,
     content_of,
@@ -153,13 +154,17 @@ def _nowhere(plan: Plan) -> Problem:
 
 
 def _unreadable(plan: Plan, error: NotReadable) -> Problem:
+    what, remedy = "cannot be used", "Look what it is, and move it away."
+    if isinstance(error, MayNotRead):
+        what = "may not be read by every user"
+        remedy = "Root may read it: run the same command with sudo; for a record of the host, record it with sudo."
     return Problem(
         "file-not-usable",
         Severity.ERROR,
-        f"a file that this host boots from cannot be read: {error}",
+        f"a file that this host boots from {what}: {error}",
         _place(plan),
         (),
-        "Look what it is, and move it away.",
+        remedy,
     )
 
 

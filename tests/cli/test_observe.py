@@ -142,6 +142,20 @@ def test_a_record_made_with_relative_paths_gives_the_plan_of_the_host(
         assert "--simulate simulated-host" not in own.out + own.err
 
 
+@pytest.mark.parametrize("words", [("plan",), ("observe",)], ids=" ".join)
+def test_a_mistyped_host_is_named_as_it_was_typed(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """With the command for the one that was meant, although what these print has absolute paths."""
+    monkeypatch.chdir(command.directory)
+
+    ran = command.bare(*words, "--simulate", "simulated-hots.yaml")
+
+    assert ran.code == 1
+    assert "there is no file simulated-hots.yaml that describes" in ran.err
+    assert f"  next: reconcile {words[0]} --simulate simulated-host.yaml    # did you mean" in ran.err
+
+
 def test_a_record_says_which_machine_and_lpar_the_host_is(command: Command, record: Path) -> None:
     """As the host does; a record without that says why, and either is read back for the same plan."""
     observed(command, record)

@@ -480,3 +480,33 @@ def test_a_simulated_host_in_a_folder_of_root(site: Path, monkeypatch: pytest.Mo
     copy, again = (line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: "))
     assert copy.partition("    # ")[0] == f"cp -- site/simulated-host.yaml {site}/home/my-simulated-host.yaml"
     assert again == f"reconcile apply --yes -f site --simulate {site}/home/my-simulated-host.yaml"
+
+
+@pytest.mark.parametrize(
+    "name", ["mdevctl.d/matrix/3783d4a7-df47-58ab-bed9-cee63c6e6f5e", "mdevctl.d/matrix", "udev/rules.d/41-ap.rules"]
+)
+@pytest.mark.parametrize("words", [("plan",), ("drift",), ("apply", "--yes"), ("observe", "--out", "site/lpar7.json")])
+def test_a_boot_file_that_only_root_may_read_is_not_to_be_moved(site: Path, name: str, words: tuple[str, ...]) -> None:
+    """Nothing is wrong with it: who may read it is said, also of the record that was made without it."""
+    description = site / "site/host.yaml"
+    text = description.read_text(encoding="utf-8")
+    description.write_text(text.replace("spec:\n", "spec:\n  persistence: mdevctl\n", 1), encoding="utf-8")
+    host = ("--simulate", "site/simulated-host.yaml")
+    assert as_root(site, "apply", "--yes", "-f", "site", *host).code == 0
+    closed = site / "site/simulated-host.yaml.state/root/etc" / name
+    closed.chmod(0)
+
+    try:
+        ran = as_a_user(site, *words, *host, *(("-f", "site") if words[0] != "observe" else ()))
+        if words[0] == "observe":
+            assert "sudo reconcile observe" in ran.err
+            ran = as_a_user(site, "plan", "-f", "site", "--observed", "site/lpar7.json")
+    finally:
+        closed.chmod(0o755 if name.endswith("matrix") else 0o644)
+
+    said = " ".join(ran.err.split())
+    assert "a file that this host boots from may not be read by every user" in said
+    assert f"{closed.relative_to(site)}: Permission denied" in said
+    assert "help: Root may read it: run the same command with sudo" in said
+    assert "move" not in ran.out + ran.err
+    assert "mv " not in ran.out + ran.err

@@ -54,6 +54,7 @@ def test_broken_definitions_are_told_once() -> None:
         (Effect.NOT_STARTED, "error definition-not-started"),
         (Effect.PASSED_OVER, "warning definition-passed-over"),
         (Effect.UNKNOWN, "warning definition-not-understood"),
+        (Effect.DENIED, "error needs-root"),
     ],
 )
 def test_each_effect_of_a_bad_file_is_a_finding_of_its_own(effect: Effect, told: str) -> None:

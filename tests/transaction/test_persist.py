@@ -302,6 +302,19 @@ def test_a_file_that_is_none_is_an_error_of_the_plan(place: Place) -> None:
     assert not plan.changes
 
 
+@pytest.mark.parametrize("denied", [(), (uuid(1),)], ids=["damaged", "denied"])
+def test_only_what_is_damaged_is_to_be_moved_away(place: Place, denied: tuple[str, ...]) -> None:
+    """A file that root may read is as it should be."""
+    files = read_boot_files(place.root)._replace(unusable={uuid(1): "/etc/x: Permission denied"}, denied=denied)
+
+    plan = persistent(make_plan(wanted(FIRST), observe(place.host)), Journal(place.state, BOOT).applied(), files)
+
+    (found,) = plan.problems
+    assert (found.id, found.severity) == ("file-not-usable", Severity.ERROR)
+    assert found.message.endswith(": /etc/x: Permission denied")
+    assert ("move" in found.help, "Root may read it" in found.help) == (not denied, bool(denied))
+
+
 def test_a_definition_of_others_that_is_in_the_way_is_told(place: Place) -> None:
     """Whichever starts first has the queue."""
     rival = Definition(uuid(8), config([5], [4]), autostart=True)
