@@ -45,7 +45,7 @@ def again(*flags: str, **values: object) -> str:
         values: of the parameters of that name, whatever was given; None leaves one out.
     """
     context = click.get_current_context()
-    return _line(context, [flag for flag in flags if not _is_given(context, flag)], values)
+    return _line(context, [flag for flag in dict.fromkeys(flags) if not _is_given(context, flag)], values)
 
 
 def again_from_anywhere(*flags: str, **values: object) -> str:

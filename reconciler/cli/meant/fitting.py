@@ -143,7 +143,7 @@ def known_and_working(root: click.Context, words: Sequence[str]) -> tuple[str, .
         context = click.Context(inner, parent=context, info_name=names[-1], **inner.context_settings)
     if names[0] in _OF_ALL_KINDS:
         rest = [*without_options(rest)]
-    known = tuple(one for word in rest for one in known_words(context.command, word))
+    known = once(context.command, [one for word in rest for one in known_words(context.command, word)])
     found = values_of(context, context.command, known)
     if found is None:
         return None
@@ -154,6 +154,29 @@ def known_and_working(root: click.Context, words: Sequence[str]) -> tuple[str, .
             return None
         kept.remove(word)
     return (*names, *kept, *(one for path in found[1] for one in ("-f", path)))
+
+
+def once(command: click.Command, words: Sequence[str]) -> tuple[str, ...]:
+    """`words` with each option of `command` that may not be repeated only once, the one that counts: the last value.
+
+    Two words that were said may mean the same option, as ``--force`` and ``--yes`` do.
+    """
+    named = {name: one for one in command.params if isinstance(one, click.Option) for name in one.opts}
+    groups: list[tuple[click.Option | None, tuple[str, ...]]] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            groups.append((None, (word, *rest)))
+            break
+        option = named.get(word.partition("=")[0])
+        has_value = option is not None and not option.is_flag and "=" not in word
+        groups.append((option, (word, rest.pop(0)) if has_value and rest else (word,)))
+    last = {option.name: group for option, group in groups if option is not None}
+    kept: list[str] = []
+    for option, group in groups:
+        kept += last.pop(option.name, ()) if option is not None and not option.multiple else group
+    return tuple(kept)
 
 
 def known_words(command: click.Command, word: str) -> tuple[str, ...]:
