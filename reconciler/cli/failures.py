@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler import NoApBus, NotApplicable, NotVerified, StalePlan
+from reconciler import NoApBus, NotApplicable, NotVerified
 from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.open_host import say_whose_records
@@ -131,7 +131,7 @@ def _show(error: ReconcileError, said: Said) -> None:
         say(*(f"  next: {said.host.line(one)}    # {what}" for one, what in ends_of(error.generation)))
     elif isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
-    if isinstance(error, StalePlan) and error.anew:
+    if isinstance(error, Advised) and error.anew:
         say(f"  next: {said.host.line(error.anew)}    # plans anew")
     is_not_waiting = isinstance(error, NotPending) and said.host.simulate is None
     if said.context and (isinstance(error, NoSuchGeneration) or is_not_waiting):
@@ -331,8 +331,7 @@ def reason_of(error: Exception, here: Here) -> str:
             keep, undo = (here.line(one) for one, _ in ends_of(error.generation))
             return f"{error}; to undo it: {undo}; to keep it: {keep}"
         case Advised() if error.advice:
-            anew = error.anew if isinstance(error, StalePlan) else None
-            more = f"; to plan anew: {here.line(anew)}" if anew else ""
+            more = f"; to plan anew: {here.line(error.anew)}" if error.anew else ""
             return f"{error}; run: {here.line(error.advice)}{more}"
         case _:
             return str(error) or type(error).__name__

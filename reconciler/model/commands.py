@@ -69,7 +69,14 @@ REFUSED: Final = "--refused"
 
 
 class Advised(ReconcileError):
-    """A failure whose text says what happened, and `advice` is the command to run next, if there is one."""
+    """A failure whose text says what happened, and `advice` is the command to run next, if there is one.
+
+    Attributes:
+        advice: see above.
+        anew: plans anew what a saved plan was made of, where `advice` leads elsewhere; None where nothing does.
+    """
+
+    anew: Command | None = None
 
     def __init__(self, text: str = "", advice: Command | None = None) -> None:
         super().__init__(text)

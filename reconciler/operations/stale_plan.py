@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.commands import PLAN, Advised, Command, history_of
+from reconciler.model.commands import PLAN, Advised, history_of
 from reconciler.model.errors import StaleError
 from reconciler.model.machines import WRONG_MACHINE
 from reconciler.model.outcome import Result
@@ -24,13 +24,7 @@ _SHORT: Final = 12
 
 
 class StalePlan(Advised, StaleError):
-    """What a saved or shown plan rests on has changed; the text says what.
-
-    Attributes:
-        anew: plans anew what a saved plan was made of, where `advice` leads elsewhere; None where it is not known.
-    """
-
-    anew: Command | None = None
+    """What a saved or shown plan rests on has changed; the text says what."""
 
 
 def refuse_stale(made: Plan, agreed: "Basis | SavedPlan", wanted: Wanted, machine: OpenHost) -> None:
