@@ -155,9 +155,10 @@ def suspend_command(
     may_shorten: bool,
     host: HostOptions,
 ) -> Exit:
-    """Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.
+    """Keep the loop and every apply from changing guests; without a name, the whole host.
 
-    Others are shown by which user, until when and why. 'reconcile resume' ends it before its time.
+    Others are shown by which user, until when and why. 'reconcile resume' ends it before its time, and an apply
+    with --allow-suspended changes them nevertheless.
     A later suspension of the same guest, or of the host, replaces the earlier one; one that ends before that needs
     --replace.
     """
@@ -304,7 +305,7 @@ def _who(guests: Sequence[str]) -> str:
 @click.option("--all", "everything", is_flag=True, help="The host and every guest.")
 @host_options
 def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions) -> Exit:
-    """Let the loop and every apply change guests again, or the host where none is named.
+    """Let the loop and every apply change guests again; without a name, the whole host.
 
     Guests that are suspended themselves stay so when the host is resumed, unless --all is given.
     """

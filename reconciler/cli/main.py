@@ -102,12 +102,12 @@ SECTIONS: Final[Sections] = {
         "suspend": Lazy(
             "loop_commands",
             "suspend_command",
-            "Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.",
+            "Keep the loop and every apply from changing guests; without a name, the whole host.",
         ),
         "resume": Lazy(
             "loop_commands",
             "resume_command",
-            "Let the loop and every apply change guests again, or the host where none is named.",
+            "Let the loop and every apply change guests again; without a name, the whole host.",
         ),
     },
     "Set up": {
