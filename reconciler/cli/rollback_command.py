@@ -98,7 +98,9 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         from reconciler.render.history_text import by_text, what_text
 
         undoes = "undoes" if yes else "would undo"
-        note(f"this {undoes} generation {newest.number}, by {by_text(newest)}: {what_text(newest)}", lead="")
+        chosen = ", for chosen guests only" if newest.extent is Extent.PARTIAL else ""
+        what = what_text(newest, says_partial=False)
+        note(f"this {undoes} generation {newest.number}, by {by_text(newest)}{chosen}: {what}", lead="")
         is_first = not target.number
         source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
         scope = target.scope

@@ -3,6 +3,7 @@
 Which columns, and what of them, a narrow one keeps.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -68,8 +69,17 @@ class Listed(NamedTuple):
         """Its commit and what it changed; with the subject where all of that was applied."""
         if not self.commit:
             return self.what
-        about = f"{self.briefly}: {self.subject}" if self.subject and self.is_whole else self.what
+        about = f"{self.briefly}: {self._subject_alone}" if self.subject and self.is_whole else self.what
         return f"{self.commit[:_SHORTER]}{'+' if self.commit.endswith('+') else ''} {about}"
+
+    @property
+    def _subject_alone(self) -> str:
+        """The subject of its commit, without the guests that it changed where it begins with all of them."""
+        head, colon, rest = self.subject.partition(":")
+        named = self.what.rpartition(": ")[2].split(", ")
+        guests = {one for one in named if " " not in one}  # neither the host pool nor a number of files
+        is_said = colon and guests and set(re.split(r"[,\s]+", head.strip())) == guests
+        return rest.strip() or self.subject if is_said else self.subject
 
 
 WHOLE_HOST: Final = "the whole host"

@@ -102,15 +102,18 @@ def by_text(one: Generation) -> str:
     return one.origin.user if one.origin.actor is Actor.PERSON else one.origin.actor.value
 
 
-def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
-    """What it was about: its id, whether it rolled back, and whom it changed; `most` guests by name, others counted."""
+def what_text(one: Generation, most: int | None = MOST_NAMES, *, says_partial: bool = True) -> str:
+    """What it was about: its id, whether it rolled back, and whom it changed; `most` guests by name, others counted.
+
+    Where it was of chosen guests it begins with `partial`, unless the reader knows that from elsewhere.
+    """
     if one.is_damaged:
         return one.summary
     origin = one.origin
     about = [f"fleet {origin.fleet.id}"] if origin.fleet else []
     if origin.id and not (origin.fleet and origin.fleet.id == origin.id):
         about.append(origin.id)
-    if one.extent is Extent.PARTIAL:
+    if one.extent is Extent.PARTIAL and says_partial:
         about.append("partial")
     if one.is_rollback:
         about.append(f"undo of {origin.undone}" if origin.undone else f"rollback to {origin.again}")

@@ -14,7 +14,7 @@ from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome,
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.changes import plan_diff
-from reconciler.render.history_list import NO_COMMIT, CommitSource, commit_notes, local_time
+from reconciler.render.history_list import NO_COMMIT, CommitSource, Listed, commit_notes, local_time
 from reconciler.render.history_text import (
     Wish,
     diff_records,
@@ -22,6 +22,7 @@ from reconciler.render.history_text import (
     generation_text,
     history_json,
     history_text,
+    what_text,
     wish_diff,
 )
 from reconciler.render.plan_json import plan_record
@@ -244,6 +245,33 @@ def test_why_there_is_no_commit_is_said_of_the_lines_that_are_shown(numbers: lis
     listed = history_text([*generations, again], Page(None), zone=ZONE)
 
     assert commit_notes(listed, sources_of([*generations, again])) == [f"{NO_COMMIT}{why}"]
+
+
+@pytest.mark.parametrize(
+    ("guests", "subject", "shown"),
+    [
+        (("db2prod",), "db2prod: give up card 10", "db2prod: give up card 10"),
+        (("db2prod",), "db2prod : give up card 10", "db2prod: give up card 10"),
+        (("a", "b"), "a, b: swap", "a, b: swap"),
+        (("a", "b"), "b a: swap", "a, b: swap"),
+        (("a", "b", "c"), "a, b, c: rotate", "a, 2 more: rotate"),
+        (("a", "b"), "a: move to card 6", "a, b: a: move to card 6"),
+        (("a",), "CHG-4711: move a", "a: CHG-4711: move a"),
+        (("a",), "a:", "a: a:"),
+        (("a",), "a", "a: a"),
+    ],
+)
+def test_a_subject_that_begins_with_the_guests_does_not_repeat_them(
+    guests: tuple[str, ...], subject: str, shown: str
+) -> None:
+    """In the column that has both; programs get the subject as it is."""
+    made = generation(1, KIM._replace(subject=subject), guests=guests)
+    briefly = what_text(made, 1)
+
+    for what, shortest in ((what_text(made), briefly), (f"host pool, {what_text(made)}", f"host pool, {briefly}")):
+        one = Listed(1, NOON, "applied", "kim", what, shortest, COMMIT, subject, is_whole=True)
+        assert one.in_short == f"{COMMIT[:7]} {shortest.removesuffix(briefly)}{shown}"
+    assert json.loads(history_json([made]))["generations"][0]["subject"] == subject
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, None])
