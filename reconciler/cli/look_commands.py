@@ -192,7 +192,8 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
         # It was accepted for the run that made the plan, and has to be for the one that applies it.
-        flags = [ACCEPT_MACHINE] if any(one.id == WRONG_MACHINE for one in made.problems) else []
+        accepted = [ACCEPT_MACHINE] if any(one.id == WRONG_MACHINE for one in made.problems) else []
+        flags = [*accepted, *made.flags]
         # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
         if not made.changes:
             say(f"saved: {file}; an apply of it changes nothing")
@@ -202,7 +203,7 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
             say(*_on_the_host(made, file, line))
         else:
             line = here.reading(()).line(APPLY.with_flags(named, *flags))
-            say(f"saved: {file}", f"  next: {line}    # does exactly this")
+            say(f"saved: {file}", f"  next: {line}    # {'consents, and ' if made.flags else ''}does exactly this")
     else:
         say(f"written to {file}, from which it cannot be applied")
 
@@ -212,12 +213,13 @@ def _on_the_host(made: Plan, file: str, line: str) -> list[str]:
     commit = made.commit.rstrip("+")
     same = f"check out commit {commit[:12]}" if commit else "have the same manifests"
     changes = ", with what is not committed here," if made.commit.endswith("+") else ""
+    consents = ", which consents" if made.flags else ""
     return [
         f"saved: {file}",
         "to do exactly this on the host:",
         "  1. copy this file to it",
         f"  2. {same}{changes} there",
-        "  3. run beside it; if the manifests have another path there, change -f:",
+        f"  3. run beside it{consents}; if the manifests have another path there, change -f:",
         f"     {line}",
     ]
 

@@ -298,8 +298,8 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
     """What `saved` shows otherwise than `plan`, which was made anew from `manifests`: a clause each; empty if nothing.
 
     Left out is what may differ between two plans with one basis: the commit, where the manifests are, the number of a
-    process, and what the one who saved the plan had no right to see. Lines and columns may differ only where the text
-    of the manifests does, as after a comment was added.
+    process, how commands in helps name the host, and what the one who saved the plan had no right to see. Lines and
+    columns may differ only where the text of the manifests does, as after a comment was added.
     """
     record = json.loads(json.dumps(plan_record(plan)))  # as it comes back from a file
     moved = saved.record.get(_TEXTS) != plan.texts
@@ -451,7 +451,8 @@ def _each(values: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> An
 
 def _with_places(problem: dict[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:
     places = _each(problem.get("places"), lambda one: _place(one, named, moved=moved))
-    return {**problem, "places": places}
+    # A command in its help names the host as it was typed, which another directory or a record may do otherwise.
+    return {**{name: value for name, value in problem.items() if name != "help"}, "places": places}
 
 
 def _with_reason(step: dict[str, Any], named: _Named, *, moved: bool) -> dict[str, Any]:

@@ -298,8 +298,9 @@ def test_a_saved_plan_beside_changes_that_were_not_committed_leads_to_its_manife
     for _ in range(1 + is_newer):
         ran = site.bare(*apply)
         assert ran.code == 5
-        (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+        line, anew = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
         words = shlex.split(line)
+        assert anew.startswith("reconcile plan --out ")
         assert words[:3] == ["git", "-C", str(site.repository.path)]
         site.repository.git(*words[3:])
     assert site.bare(*apply).code == 0
@@ -317,8 +318,9 @@ def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site
 
     assert ran.code == 5
     assert f"the plan is of commit {planned[:12]}, and these manifests are of {now[:12]}" in ran.err
-    (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+    line, anew = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
     words = shlex.split(line)
+    assert anew.startswith("reconcile plan --out ")
     assert words[:2] == ["git", "-C"]
     assert words[3:] == ["checkout", planned[:12]]
     site.repository.git("checkout", "--quiet", words[4])

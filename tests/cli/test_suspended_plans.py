@@ -328,3 +328,29 @@ def test_consent_that_was_given_is_not_asked_for(command: Command) -> None:
     assert "Consent given (--allow-suspended):\n" in whole.out
     assert "eeds consent" not in whole.out
     assert "need consent" not in whole.out
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_saved_plan_is_applied_by_the_command_that_it_prints(
+    command: Command, observed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all consents that it needs, made with relative paths or from a record, and from another directory, too."""
+    monkeypatch.chdir(command.directory)
+    host = ("--simulate", command.simulated_host.name)
+    assert command.bare("simulate", *host, "start", "guest1").code == 0
+    file = Path("guests.yaml")
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
+    where = host
+    if observed:
+        assert command.bare("observe", "--out", "../host.json", *host).code == 0
+        where = ("--observed", "../host.json")
+    saved = command.bare("plan", "--out", "../plan.json", *where)
+    (line,) = [one for one in saved.err.splitlines() if "reconcile apply" in one and ".json" in one]
+    words = shlex.split(line.partition("reconcile ")[2], comments=True)
+    assert {"--allow-disruption", "--allow-suspended"} <= {*words}
+
+    if observed:  # beside the file, on the host
+        monkeypatch.chdir("..")
+    ran = command.bare(*words, "--yes")
+
+    assert ran.code == 0, ran.err
