@@ -19,6 +19,7 @@ from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
 from reconciler.model.machines import DesiredMachine
 from reconciler.model.matrix import EMPTY_CONFIG
+from reconciler.model.printable import shortened
 from reconciler.model.problems import errors_of, several
 from reconciler.model.similar import did_you_mean
 from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
@@ -98,7 +99,7 @@ def _require_known(host: str | None, known: Sequence[str]) -> None:
     if host is None or host in names:
         return
     there = f"There are: {several(names)}" if names else "The manifests have none."
-    raise click.UsageError(f"--host {host}: there is no such Host. {did_you_mean(host, names)}{there}")
+    raise click.UsageError(f"--host {shortened(host)}: there is no such Host. {did_you_mean(host, names)}{there}")
 
 
 def _of_host(machines: Sequence[DesiredMachine], host: str | None) -> tuple[DesiredMachine, ...]:

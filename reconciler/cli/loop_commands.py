@@ -37,7 +37,7 @@ from reconciler.model.commands import (
 )
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
-from reconciler.model.printable import error_text, first_unprintable
+from reconciler.model.printable import error_text, first_unprintable, shortened
 from reconciler.model.problems import several
 from reconciler.model.similar import nearest
 from reconciler.model.suspending import SuspensionChange
@@ -368,7 +368,7 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
     known = {one.name for one in recorded(host)}
     there = [name for name in missing if name in known or not known | left.guests.keys()]
     if there:
-        names = several([f"'{name}'" for name in there], _MOST_NAMES)
+        names = several([f"'{shortened(name)}'" for name in there], _MOST_NAMES)
         say(f"error: {f'guest {names} is' if len(there) == 1 else f'guests {names} are'} not suspended")
     meant: list[str] = []
     for name in missing:
@@ -377,7 +377,8 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
                 say(f"error: {name} is the host, not a guest; to resume the whole host, name no guest")
                 continue
             guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
-            say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
+            none = f"there is no such guest here, and none called '{shortened(name)}' is suspended"
+            say(f"error: {none}. {guess}".rstrip())
             meant += [one for one in [nearest(name, sorted(left.guests))] if one]
     _show_left(host, left, "suspended", meant)
 

@@ -21,7 +21,7 @@ from reconciler.manifests.files import FILE_LIMIT, STDIN, find_files
 from reconciler.model.commands import ENFORCED, Here
 from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.outcome import Actor, Origin
-from reconciler.model.printable import shell_line
+from reconciler.model.printable import shell_line, shortened
 from reconciler.model.problems import errors_of
 from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
@@ -67,8 +67,9 @@ def require_host(options: HostOptions) -> None:
         return
     known = known_hosts(options)
     if options.host not in known:
+        there = ", ".join(sorted(known))
         raise click.UsageError(
-            f"--host {options.host}: nothing is known of such a Host here; known is {', '.join(sorted(known))}"
+            f"--host {shortened(options.host)}: nothing is known of such a Host here; known is {there}"
         )
 
 

@@ -33,7 +33,7 @@ from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.desired import Activation
 from reconciler.model.errors import ReconcileError
 from reconciler.model.observed import Observed
-from reconciler.model.printable import error_text, lines_text
+from reconciler.model.printable import error_text, lines_text, shortened
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount import MountError, Shown
@@ -144,7 +144,7 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
                 f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}    # writes the hook",
             )
         if not devices:
-            raise Refused(f"no guest called {request[1]} is known here. Nothing is applied to this host yet")
+            raise Refused(f"no guest called {shortened(request[1])} is known here. Nothing is applied to this host yet")
         from reconciler.cli.meant.names import other_guests
 
         raise other_guests([request[1]], devices.values(), "request")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from reconciler.model.printable import shortened
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -84,7 +86,7 @@ class Plain(click.Command):
         if ctx.args and not accepted and not ctx.resilient_parsing:
             from reconciler.cli.meant.commands import without_place
 
-            raise click.UsageError(f"'{ctx.args[0]}' has no place here. {without_place(ctx)}", ctx)
+            raise click.UsageError(f"'{shortened(ctx.args[0])}' has no place here. {without_place(ctx)}", ctx)
         return rest
 
 
@@ -196,7 +198,9 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             from reconciler.cli.meant.commands import other_command
 
-            raise click.UsageError(f"No such command '{name}'. {other_command(ctx, name, rest)}".rstrip(), ctx)
+            raise click.UsageError(
+                f"No such command '{shortened(name)}'. {other_command(ctx, name, rest)}".rstrip(), ctx
+            )
         return super().resolve_command(ctx, args)
 
 

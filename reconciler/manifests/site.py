@@ -20,6 +20,7 @@ from reconciler.manifests.strict_yaml import document_count, documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine, host_places
+from reconciler.model.printable import shortened
 from reconciler.model.problems import (
     FOREIGN_FILES,
     NO_MANIFESTS,
@@ -434,7 +435,7 @@ def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:
 
 def _no_such_host(name: str, known: list[str]) -> Problem:
     advice = f"{did_you_mean(name, known)}There are: {several(known)}."
-    return error("host-not-found", f"no manifest describes a Host {name!r}", (), advice)
+    return error("host-not-found", f"no manifest describes a Host {shortened(name)!r}", (), advice)
 
 
 def _host_not_chosen(machine_name: str, known: list[str]) -> Problem:

@@ -192,6 +192,11 @@ def in_place(text: str) -> str:
     return "".join(one if is_printable(one) or one == "\t" else "\ufffd" for one in text)
 
 
+def shortened(name: str, most: int = 80) -> str:
+    """`name`, which a person has typed and may be anything, cut in its middle above `most` characters."""
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-((most - 1) // 2) :]}"
+
+
 def quoted(value: object, most: int = 60) -> str:
     """`value` of a file for people: in quotation marks, harmless on a terminal, cut after `most` characters."""
     if isinstance(value, dict | list):

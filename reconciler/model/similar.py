@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from reconciler.model.printable import shortened
 from reconciler.model.problems import several
 
 MOST_COMPARED: Final = 100
@@ -31,7 +32,7 @@ def no_guest_text(word: str, known: Iterable[str]) -> str:
     """That no guest is called `word`, which one was probably meant, and the first of those that are `known`."""
     names = sorted(known)
     there = several(names, _MOST_LISTED) or "none"
-    return f"no guest called {word} is known here. {did_you_mean(word, names)}There are: {there}"
+    return f"no guest called {shortened(word)} is known here. {did_you_mean(word, names)}There are: {there}"
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

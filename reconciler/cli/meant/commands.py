@@ -25,6 +25,7 @@ from reconciler.cli.meant.fitting import (
 from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.cli.meant.nouns import GUESTS
 from reconciler.manifests.files import STDIN
+from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
 
 ACTIONS: Final = ("--plan", "--apply", "--watch")
@@ -224,7 +225,7 @@ def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
         if is_saved_plan(path):
             raise click.UsageError(_applying(context, path, words_of(context, {"paths"})))
         if path != STDIN and not os.path.exists(path) and _is_bare_name(path):
-            missing = f"there is no file or directory {path}."
+            missing = f"there is no file or directory {shortened(path)}."
             raise click.UsageError(f"{missing} {_no_path(context, path, others)}".rstrip())
 
 

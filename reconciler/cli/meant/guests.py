@@ -19,6 +19,7 @@ from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import STATUS, status_of_guest
 from reconciler.model.matrix import ApConfig, Queue
+from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
 from reconciler.planning.misread import ids_meant
 from reconciler.transaction.journal import Journal
@@ -83,7 +84,7 @@ def _refused_host(host: HostOptions, unknown: Sequence[str], known: Iterable[str
     if not near:
         return None
     whole = changed_line(click.get_current_context(), guests=None)
-    text = f"no guest called {unknown[0]} is known here. Did you mean the host '{near}'?"
+    text = f"no guest called {shortened(unknown[0])} is known here. Did you mean the host '{near}'?"
     return Refused(f"{text} To suspend the whole host, name no guest", whole)
 
 

@@ -14,6 +14,7 @@ from reconciler.cli.open_host import state_of
 from reconciler.cli.options import HostOptions, OneApply
 from reconciler.cli.tree import Refused
 from reconciler.model.errors import ReconcileError
+from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
 from reconciler.transaction.apply_ids import number_of
 from reconciler.transaction.history import History
@@ -87,8 +88,8 @@ def _meant(host: HostOptions, words: Sequence[str]) -> Refused:
     if first in _NAMES:
         return _too_few_or_many(host, first, others)
     if near := nearest(first, _NAMES):
-        return Refused(f"history has no {first!r}. Did you mean {near!r}?", _line_for((near, *others)))
-    text = f"history has no {first!r}; it has show ID, diff ID ID, state [ID], or none of them for the list"
+        return Refused(f"history has no {shortened(first)!r}. Did you mean {near!r}?", _line_for((near, *others)))
+    text = f"history has no {shortened(first)!r}; it has show ID, diff ID ID, state [ID], or none of them for the list"
     return Refused(text, _line_for(()))
 
 

@@ -19,6 +19,7 @@ from reconciler.model.commands import STATUS
 from reconciler.model.desired import Selector
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Queue
+from reconciler.model.printable import shortened
 from reconciler.planning.misread import ids_meant, queues_meant
 from reconciler.planning.queue_status import (
     CardStatus,
@@ -356,12 +357,12 @@ def _no_such_guest(found: Status, unknown: Sequence[str]) -> Refused:
         return of_another_kind(context, name, "the name of a guest")
     if os.path.exists(name):
         line = changed_line(context, guests=others, file=(*context.params["file"], name))
-        return Refused(f"no guest called {name} is known here. Manifests are named with -f", line)
+        return Refused(f"no guest called {shortened(name)} is known here. Manifests are named with -f", line)
     refused = other_guests(unknown, (one.name for one in found.guests))
     if option := with_dashes(context, name, [key for one in found.rows for key in (one.name, one.uuid)]):
         return Refused(refused.message, option, *(f"{one}    # the guest" for one in refused.next))
     host = None if context.params["host_name"] else meant_host(name, context.params["file"])
     if host and (host.name == name or not refused.next):
         line = changed_line(context, guests=others, host_name=host.name)
-        return Refused(f"no guest called {name} is known here. {host.text.removesuffix(':')}", line)
+        return Refused(f"no guest called {shortened(name)} is known here. {host.text.removesuffix(':')}", line)
     return refused
