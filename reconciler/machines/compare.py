@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from reconciler.model.card_modes import MODE_BITS, CardMode, mode_of
 from reconciler.model.ids import NO_IDS, IdSet, Uuid
 from reconciler.model.machines import LparName
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import MODE_BITS, CardMode, mode_of
 
 Queues: TypeAlias = tuple[tuple[int, IdSet], ...]
 """Queues that need not be a rectangle: for each adapter, ascending, its usage domains."""

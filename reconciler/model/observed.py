@@ -1,9 +1,9 @@
 """What was found on a host."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reconciler.model.card_modes import CardMode, mode_of, mode_of_type
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
@@ -22,6 +22,34 @@ class Abilities(NamedTuple):
     ap_config: bool
     over_provision: bool
     strict_in_use: bool
+
+
+class CardMode(StrEnum):
+    """What a card has been configured to be."""
+
+    CCA = "CCA"
+    ACCELERATOR = "accelerator"
+    EP11 = "EP11"
+
+
+MODE_BITS: Final[Mapping[int, CardMode]] = {
+    1 << 28: CardMode.CCA,
+    1 << 27: CardMode.ACCELERATOR,
+    1 << 26: CardMode.EP11,
+}
+"""The bits of ``ap_functions`` that say it."""
+
+_LETTERS: Final[Mapping[str, CardMode]] = {"A": CardMode.ACCELERATOR, "C": CardMode.CCA, "P": CardMode.EP11}
+
+
+def mode_of(functions: int) -> CardMode | None:
+    """What a card with these ``ap_functions`` is; None where they do not say."""
+    return next((mode for bit, mode in MODE_BITS.items() if functions & bit), None)
+
+
+def mode_of_type(name: str) -> CardMode | None:
+    """What a card is that the kernel calls `name`, such as ``CEX7C``; None where that does not say."""
+    return _LETTERS.get(name[-1:]) if name[:-1].startswith("CEX") else None
 
 
 class ObservedCard(NamedTuple):

@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-from reconciler.model.card_modes import CardMode
 from reconciler.model.desired import Activation
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Queue
-from reconciler.model.observed import Observed, ObservedCard
+from reconciler.model.observed import CardMode, Observed, ObservedCard
 from reconciler.planning.misread import decimal_card, decimal_queue
 from reconciler.planning.status import Status
 

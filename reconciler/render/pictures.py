@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from reconciler.model.card_modes import CardMode
 from reconciler.model.matrix import Matrix, Queue
-from reconciler.model.observed import Observed, ObservedCard
+from reconciler.model.observed import CardMode, Observed, ObservedCard
 from reconciler.picture.cells import (
     NO_CARD,
     SUSPENDED,

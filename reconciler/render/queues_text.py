@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from reconciler.model.card_modes import CardMode
 from reconciler.model.ids import IdSet
+from reconciler.model.observed import CardMode
 from reconciler.model.printable import lines_text
 from reconciler.planning.queue_status import CardStatus, DomainStatus, QueueStatus
 from reconciler.planning.status import Status

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.model.card_modes import CardMode
 from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, resume, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Observed, ObservedCard, Process
+from reconciler.model.observed import CardMode, Observed, ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.pending import Pending, pending_hardware
 from reconciler.planning.status import GuestState, GuestStatus, Source, Status

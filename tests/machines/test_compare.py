@@ -22,10 +22,10 @@ from reconciler.machines.compare import (
     rectangles_of,
     size_of,
 )
-from reconciler.model.card_modes import CardMode, mode_of
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.machines import LparName
 from reconciler.model.matrix import ApConfig, Matrix, Queue
+from reconciler.model.observed import CardMode, mode_of
 
 CCA, EP11, ACCELERATOR = 0xF2000000, 0xE6000000, 0xEA000000
 UUID = "00000000-0000-4000-8000-00000000000{}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.model.card_modes import CardMode, mode_of_type
+from reconciler.model.observed import CardMode, mode_of_type
 
 
 @pytest.mark.parametrize(
