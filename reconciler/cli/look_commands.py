@@ -9,7 +9,7 @@ import click
 
 from reconciler import InvalidManifests, NoSuchGuest, plan
 from reconciler.cli.apply_progress import readable, say_as_root, show_readable, waiting_for, waiting_of
-from reconciler.cli.command_lines import repeated
+from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import (
     by_record,
@@ -40,7 +40,7 @@ from reconciler.cli.output import (
     show_for_review,
     show_problems,
 )
-from reconciler.cli.tree import command
+from reconciler.cli.tree import Refused, command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
 from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE
@@ -186,7 +186,10 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
     try:
         text = plan_file_text(made, () if host.recorded else host.manifests, host.recorded)
     except IncompletePlan as error:
-        error.remedy, error.advice = here.line(error.advice) if error.advice else "", None
+        if error.advice:  # once more, into the record that the plan is made of
+            observed = click.get_current_context().params["observed"]
+            again = error.advice if observed in (None, STDIN) else error.advice.with_flags("--out", observed)
+            error.remedy, error.advice = here.line(again), None
         raise
     write_named(file, text.encode("ascii"))
     if is_kept(file):
@@ -316,7 +319,8 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
 
     if host.paths or host.host:
         option = "-f" if host.paths else "--host"
-        raise click.UsageError(f"a record is of the host alone, without manifests; leave {option} out")
+        line = changed_line(click.get_current_context(), file=None, host_name=None)
+        raise Refused(f"a record is of the host alone, without manifests; leave {option} out", line)
     out = None if out == "-" else out
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)

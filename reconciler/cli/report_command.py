@@ -9,6 +9,7 @@ import click
 
 from reconciler import plan
 from reconciler.cli.apply_progress import readable, say_as_root, show_readable
+from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.queues import chosen
 from reconciler.cli.open_host import (
@@ -26,7 +27,7 @@ from reconciler.cli.open_host import (
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
 from reconciler.cli.status_command import Seen
-from reconciler.cli.tree import command, completes
+from reconciler.cli.tree import Refused, command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.codec import BadRecord
@@ -137,7 +138,12 @@ def _refuse_unclear(
     host: HostOptions,
 ) -> None:
     if not html and not svg:
-        raise click.UsageError("name a file: --html FILE for a page, or --svg FILE for the picture alone; - is stdout")
+        context = click.get_current_context()
+        raise Refused(
+            "name a file for the page or the picture; - is stdout",
+            f"{changed_line(context, html='report.html')}    # a page",
+            f"{changed_line(context, svg='report.svg')}    # the picture alone",
+        )
     if html and svg and os.path.realpath(html) == os.path.realpath(svg):
         raise click.UsageError(f"--html and --svg name the same file, {html}; choose one of them, or name another file")
     subjects = [

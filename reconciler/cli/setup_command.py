@@ -14,7 +14,7 @@ import click
 from reconciler import Manifests, NotApplicable, Terms, WantedSource, apply, plan
 from reconciler.cli.apply_progress import TerminalProgress, show_unfinished
 from reconciler.cli.asking import terminal
-from reconciler.cli.command_lines import again_from_anywhere, line_of
+from reconciler.cli.command_lines import again_from_anywhere, changed_line, line_of
 from reconciler.cli.confirm_command import agreed
 from reconciler.cli.doctor_command import findings_on
 from reconciler.cli.exit_codes import Exit
@@ -37,7 +37,7 @@ from reconciler.cli.setup_services import (
     uninstalling,
 )
 from reconciler.cli.setup_text import There, manifests_text, services_text, there_text
-from reconciler.cli.tree import command
+from reconciler.cli.tree import Refused, command
 from reconciler.integrations.libvirt import DIRECTORY as HOOKS
 from reconciler.integrations.units import DIRECTORY as UNITS
 from reconciler.manifests.files import find_files
@@ -140,7 +140,9 @@ def _directory(host: HostOptions) -> str:
     if len(host.paths) > 1 or "-" in host.paths:
         raise click.UsageError("a host is set up with one directory of manifests: name it with -f")
     if not host.paths and not is_this_machine(host):
-        raise click.UsageError(f"{MANIFESTS} is for the manifests of this machine: name a directory with -f")
+        line = changed_line(click.get_current_context(), file=("DIR",))
+        why = f"{MANIFESTS} is for the manifests of this machine: name another directory with -f"
+        raise Refused(why, f"{line}    # DIR gets the manifests of that host")
     found = os.path.abspath((host.paths or (MANIFESTS,))[0])
     if os.path.lexists(found) and not os.path.isdir(found):
         raise click.UsageError(f"-f {found}: this is no directory")

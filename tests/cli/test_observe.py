@@ -519,7 +519,7 @@ def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, t
     refused = by_record(command, record, "--out", str(saved))
     assert refused.code == 1
     assert "the plan is not saved" in refused.err
-    assert f"  next: reconcile observe --simulate {command.simulated_host}\n" in refused.err
+    assert f"  next: reconcile observe --out {record} --simulate {command.simulated_host}\n" in refused.err
     assert not saved.exists()
 
 

@@ -284,7 +284,7 @@ def test_a_report_on_a_real_host_has_the_name_of_its_machine(command: Command, t
 
 
 USAGE: Final = {
-    (): "--html FILE",
+    (): "--html report.html",
     ("--html", "a", "--svg", "a"): "the same file",
     ("--plan", "--generation", "1", "--svg", "a"): "--generation, --plan",
     ("--generation", "0", "--svg", "a"): "no number of a generation",

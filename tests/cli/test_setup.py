@@ -530,7 +530,7 @@ def test_what_another_program_has_changed_at_boot_stays(booting: Machine) -> Non
         (("-f", "x", "-f", "y"), "one directory of manifests"),
         (("-f", "-"), "one directory of manifests"),
         (("-f", pytest.__file__), "this is no directory"),
-        (("--simulate", "host.yaml"), "name a directory with -f"),
+        (("--simulate", "host.yaml"), "name another directory with -f"),
         (("--without", "cron"), "cron"),
     ],
 )

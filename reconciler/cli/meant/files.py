@@ -76,7 +76,10 @@ def of_another_kind(context: click.Context, file: str, expected: str) -> Refused
         lines = [changed_line(context, **words), f"{shown}    # shows that host"]
     elif found is Given.SIMULATED:
         given = context.params["simulate_file"] or file
-        lines = [f"{changed_line(context, **words, simulate_file=given)}    # on that host"]
+        more = ""
+        if context.info_name == "setup" and not words["file"]:  # those of this machine have a place of their own
+            words["file"], more = ("DIR",), ", and DIR gets its manifests"
+        lines = [f"{changed_line(context, **words, simulate_file=given)}    # on that host{more}"]
     elif "observed" in names:
         lines = [f"{changed_line(context, **words, simulate_file=None, observed=file)}    # for that host"]
     else:
