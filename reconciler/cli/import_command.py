@@ -32,8 +32,8 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.open_host import OpenHost
 
 _BOOT_NOTES: Final = {
-    Persistence.NONE: "An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's "
-    "definitions and 41-ap.rules as well; 'persistence: service' has reconcile itself apply it at boot.",
+    Persistence.NONE: "An apply changes the running host only. It writes mdevctl's definitions and 41-ap.rules as "
+    "well with 'persistence: mdevctl', and reconcile itself applies it at boot with 'persistence: service'.",
     Persistence.MDEVCTL: "The host boots into this by mdevctl's definitions and 41-ap.rules, which each apply keeps "
     "up to date.",
     Persistence.SERVICE: "reconcile-boot.service makes the host as it was applied last, before libvirt starts.",

@@ -245,7 +245,8 @@ def _manifests(proposal: _Proposal, host: HostOptions, page: Page) -> str:
     if proposal.written:
         return manifests_text(proposal.written, proposal.found, host.here, page)
     files = "1 file" if proposal.files == 1 else f"{proposal.files:,} files"
-    return f"Manifests: those in {host.paths[0]} stay as they are ({files}, valid).\n"
+    text = f"Manifests: those in {host.paths[0]} stay as they are ({files}, valid)."
+    return lines_text(page.wrapped("", text, 0))
 
 
 def _plan_shown(made: Plan, page: Page, *, is_new: bool) -> str:
@@ -253,7 +254,7 @@ def _plan_shown(made: Plan, page: Page, *, is_new: bool) -> str:
         return f"Plan, which is not applied by this:\n\n{plan_text(made, page)}"
     what = "these manifests" if is_new else "the manifests"
     news = ", and that will be recorded as what was applied" if made.is_news else ""
-    return f"Plan: nothing to do, since the host is as {what} say{news}.\n"
+    return lines_text(page.wrapped("", f"Plan: nothing to do, since the host is as {what} say{news}.", 0))
 
 
 def _show_next(host: HostOptions, made: Plan, what: str) -> None:
@@ -396,12 +397,14 @@ def _kept_text(kept: Sequence[tuple[str, str]]) -> str:
 
 
 def _undo_text(services: Sequence[InstalledService], done: Undoing, kept: Sequence[tuple[str, str]]) -> str:
-    lines = [
-        *(f"  {line_of(uninstalling(one))}" for one in services),
-        *(f"  {file} will be removed" for file in done.removed),
-        *(f"  /{one.path} will be {'removed' if one.after is None else 'as it was before'}" for one in done.changes),
+    page = page_for_stdout()
+    texts = [
+        *(f"{file} will be removed" for file in done.removed),
+        *(f"/{one.path} will be {'removed' if one.after is None else 'as it was before'}" for one in done.changes),
     ]
-    stays = [f"  {file}: {why}" for file, why in kept]
+    lines = [f"  {line_of(uninstalling(one))}" for one in services]
+    lines += [line for text in texts for line in page.wrapped("  ", text)]
+    stays = [line for file, why in kept for line in page.wrapped("  ", f"{file}: {why}")]
     return lines_text(
         [
             "To take back what 'reconcile setup' has made:",

@@ -53,7 +53,7 @@ def there_text(there: There, here: Here, page: Page) -> str:
         ("mdevctl", _defined(there.definitions)),
         ("doctor", _found(there.findings, here)),
     ]
-    lines = [heading, ""]
+    lines = [*page.wrapped("", heading), ""]
     for name, texts in rows:
         for number, text in enumerate(texts):
             lines += page.wrapped(f"  {'' if number else name:<11} ", text)
@@ -87,11 +87,13 @@ def _found(findings: Sequence[Finding], here: Here) -> list[str]:
 def manifests_text(written: Written, imported: ImportedHost, here: Here, page: Page) -> str:
     """The manifests that are `written`, made of what was `imported`."""
     guests = counted(len(imported.adoption.guests), "guest")
-    lines = [f"Manifests: {written.file} will be written, with the host as it is now and {guests}:", ""]
+    heading = f"Manifests: {written.file} will be written, with the host as it is now and {guests}:"
+    lines = [*page.wrapped("", heading, 0), ""]
     text = written.text.splitlines()
     lines += [f"  | {page.shown(line)}".rstrip() for line in text[:_MOST_LINES]]
     if len(text) > _MOST_LINES:
-        lines.append(f"  | … and {len(text) - _MOST_LINES:,} lines more; all of it: {here.line(IMPORT)}")
+        rest = f"{page.ellipsis} and {counted(len(text) - _MOST_LINES, 'more line')}; all of it:"
+        lines += (f"  | {line}" for line in page.with_command(rest, here.line(IMPORT)))
     return lines_text(lines)
 
 

@@ -17,7 +17,7 @@ from reconciler.model.printable import escaped
 COMMAND_INDENT: Final = "  "
 """What a note begins with that is a command."""
 
-_WIDTH: Final = 116
+_WIDTH: Final = 74
 _PLAIN: Final = r"(?a)[A-Za-z][A-Za-z0-9.-]*"
 _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 """Words that some YAML programs take for something else than text."""
@@ -119,8 +119,12 @@ def _document(kind: str, name: str, notes: Sequence[str]) -> list[str]:
 def _comments(notes: Iterable[str], width: int = _WIDTH) -> list[str]:
     # What is quoted from elsewhere must neither end the comment nor be refused by our own reader.
     # A command stands on a line of its own, indented, and stays whole: it is copied from there.
-    lines = ([note] if note.startswith(COMMAND_INDENT) else textwrap.wrap(note, width) for note in map(escaped, notes))
+    lines = ([note] if note.startswith(COMMAND_INDENT) else _divided(note, width) for note in map(escaped, notes))
     return [f"# {line}" for several in lines for line in several]
+
+
+def _divided(note: str, width: int) -> list[str]:
+    return textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _list(ids: IdSet) -> str:

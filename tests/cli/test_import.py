@@ -40,12 +40,14 @@ spec:
 
 WRITTEN: Final = f"""\
 # The host lpar7 (kernel 6.12.107) as 'reconcile import' found it.
-# Look through it and commit it. This then takes over the devices that exist, as they are:
+# Look through it and commit it. This then takes over the devices that
+# exist, as they are:
 #   APPLY
 
 # What the host's own drivers give up now: what is 0 in apmask and aqmask.
-# An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's definitions and 41-ap.rules as
-# well; 'persistence: service' has reconcile itself apply it at boot.
+# An apply changes the running host only. It writes mdevctl's definitions
+# and 41-ap.rules as well with 'persistence: mdevctl', and reconcile itself
+# applies it at boot with 'persistence: service'.
 apiVersion: reconciler/v1
 kind: Host
 metadata:

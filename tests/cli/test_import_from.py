@@ -654,7 +654,7 @@ def test_config_sets_become_guests(tool: Import) -> None:
         ("ep11", IdSet([7, 8]), IdSet([41])),
     ] == [(one.name, one.config.adapters, one.config.domains) for one in site.guests]
     assert (
-        "# Not taken over, since the plugin goes on deciding it: cexmode 'cca', mincexgen 'cex6', overcommit 3."
+        "# Not taken over, since the plugin goes on deciding it: cexmode 'cca',\n# mincexgen 'cex6', overcommit 3."
         in tool.text
     )
     assert "# The set 'Cards_CCA' of project 'payments'." in tool.text

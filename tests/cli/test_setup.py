@@ -161,6 +161,26 @@ def test_what_is_there_is_shown_before_anything_is_done(machine: Machine) -> Non
     assert [parsed(one) for one in found] == ["reconcile service install boot", "reconcile service install watch"]
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("words", [(), ("--undo",)], ids=["setup", "undo"])
+def test_what_is_shown_fits_the_page(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], columns: int
+) -> None:
+    """But for commands and paths, which stay whole, and what is quoted of the manifests, on a page narrower than 80."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = [machine.setup(yes=False).out] if not words else []
+    machine.setup()
+    (machine.site / "more.yaml").write_text("")
+    shown += [machine.setup(*words, yes=False).out]
+
+    for line in "".join(shown).splitlines():
+        is_whole = re.match(r" *\|? ?#? *(reconcile |/\S+$)", line) or " /" in line or line.startswith("Manifests: ")
+        assert len(line) <= (80 if line.startswith("  | ") else columns) or is_whole, line
+    commands = [one for text in shown for one in commands_in(text)]
+    assert commands
+    assert all(parsed(one) for one in commands)
+
+
 def test_before_the_yes_nothing_is_said_to_be_done(machine: Machine) -> None:
     """What a yes would do is in the future, in a setup and in what takes it back."""
     done = re.compile(r"\b(?:is|are) (?:written|installed|removed|recorded)\b")
