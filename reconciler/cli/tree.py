@@ -56,6 +56,10 @@ class Refused(click.UsageError):
         self.next = next
 
 
+SAID: Final = "reconciler.said"
+"""Where the `meta` of a context keeps the words that were said to its command, in their order."""
+
+
 class Plain(click.Command):
     """A command that explains a word or an option for which it has no place."""
 
@@ -66,6 +70,7 @@ class Plain(click.Command):
             click.UsageError: there is a word too many, or an option that it lacks; it says what to run instead.
         """
         said = list(args)
+        ctx.meta[SAID] = tuple(said)
         if not ctx.resilient_parsing and (refused := _without_value(ctx, said) or _with_one_dash(ctx, said)):
             raise refused
         accepted, ctx.allow_extra_args = ctx.allow_extra_args, True

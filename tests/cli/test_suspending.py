@@ -369,3 +369,40 @@ def test_a_queue_that_no_guest_has_is_answered_with_its_status(command: Command)
 
     assert said.startswith("Error: 05.0005 is a queue, and no guest is known to have it; what can be suspended is a ")
     assert command.bare(*line).out.startswith("05.0005: free")
+
+
+QUOTED = [
+    (("guest1", "--reason", "disk", "swap"), ["guest1"], "disk swap"),
+    (("--reason", "key", "ceremony,", "ask", "Kim", "--for", "9h", "guest1"), ["guest1"], "key ceremony, ask Kim"),
+    (("guest3", "--reason=disk", "swap", "guest2"), ["guest3", "guest2"], "disk swap"),
+    (("guest3", "guest2", "--reason", "card", "05.0004", "of", "guest3", "fails"), ["guest3", "guest2"], None),
+    (("guest2", "--reason", "the", "host", "reboots"), ["guest2"], "the host reboots"),
+    (("--reason", "disk", "swap"), [], "disk swap"),
+]
+
+
+@pytest.mark.parametrize(("words", "guests", "reason"), QUOTED, ids=[" ".join(one) for one, *_ in QUOTED])
+def test_a_reason_without_quotes_is_put_into_them(
+    command: Command, words: tuple[str, ...], guests: list[str], reason: str | None
+) -> None:
+    """The message names the word that is no guest; the command suspends those that were named, for that reason."""
+    refused = on_host(command, "suspend", *words, "--replace")
+
+    assert refused.code == 64
+    assert "is no guest, and probably belongs to the reason" in refused.err
+    ((*line,),) = offered(refused)
+    assert line[line.index("--reason") + 1] == (reason or "card 05.0004 of guest3 fails")
+    assert [one for one in line if one in {"guest1", "guest2", "guest3"}] == guests
+    assert set(words) - {*line} <= {*(reason or "card 05.0004 of guest3 fails").split(), "--reason=disk"}
+    ran = command.bare(*line)
+    assert ran.code == 0
+    assert ran.out.startswith(f"guest{'s' * (len(guests) > 1)} {', '.join(guests)}: " if guests else "the whole host: ")
+
+
+def test_guests_behind_a_reason_are_guests(command: Command) -> None:
+    """Also mistyped ones."""
+    ran = on_host(command, "suspend", "--reason", "disk", "guest2", "guest3")
+    assert ran.out.startswith("guests guest2, guest3: suspended")
+
+    mistyped = on_host(command, "suspend", "--reason", "disk", "gust2")
+    assert "Did you mean 'guest2'?" in mistyped.err

@@ -33,6 +33,11 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     if not known.issuperset(guests):
         here = wanted_here(host)  # one may be new
         known |= {one.name for one in here.desired.guests} if here else set()
+    if known and not known.issuperset(guests):
+        from reconciler.cli.meant.reasons import with_quotes
+
+        if refused := with_quotes(sorted(known)):
+            raise refused
     if _noun_in(guests, known)[0]:
         click.get_current_context().params["guests"] = others = _noun_in(guests, known)[1]
         require_known(host, others)  # so that the command without nouns is not refused
