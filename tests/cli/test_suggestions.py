@@ -345,10 +345,11 @@ def test_a_plan_that_was_applied_already_says_so(command: Command) -> None:
     assert command("--plan", "--out", "plan.json").code == 0
     assert command.bare("--apply", "plan.json", "--yes", *WHERE).code == 0
 
-    for yes in (["--yes"], []):
-        ran = command.bare("--apply", "plan.json", *yes, *WHERE)
-        assert ran.code == 5
-        assert "this plan was already applied as generation 1, at 20" in ran.err
+    asked, ran = (command.bare("--apply", "plan.json", *yes, *WHERE) for yes in ([], ["--yes"]))
+
+    for one in (asked, ran):
+        assert one.code == 5
+        assert "this plan was already applied as generation 1, at 20" in one.err
     for line in [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]:
         assert command.bare(*shlex.split(line, comments=True)[1:]).code == 0
 
