@@ -107,8 +107,9 @@ def host_status(
     from reconciler.operations.suspended import suspended_by
     from reconciler.planning.status import host_status as made
 
+    suspended = suspended_by(machine, reported)
     return made(machine.name, observe(machine), compared, known)._replace(
-        suspended=suspended_by(machine, reported).host
+        suspended=suspended.host, suspension=suspended.values.get("")
     )
 
 

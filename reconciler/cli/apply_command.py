@@ -43,13 +43,13 @@ from reconciler.cli.options import (
     target_options,
     with_target_flags,
 )
-from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
+from reconciler.cli.output import acts, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish_applied
+from reconciler.cli.suspended_changes import show_suspended
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, Command, ends_of, history_of
 from reconciler.model.outcome import FleetCommit, Result
-from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
 from reconciler.render.changes import few_text, summary_text
@@ -402,7 +402,7 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
         others = _line_for(names, made, is_asked=bool(person)) if names and _can_apply(names, asked) else ""
     say("not applied: this needs consent")
     if is_suspended:
-        _show_suspended(made)
+        show_suspended(made, asked.host)
     if before:
         say(before.step)
     say(f"  next: {line}    # {'then: ' if before else ''}gives it")
@@ -423,23 +423,8 @@ def _can_apply(names: tuple[str, ...], asked: _Asked) -> bool:
         return agreed_plan(asked.source.read(machine), machine, terms, Targets(frozenset(names))).is_valid
 
 
-_MOST_SUSPENSIONS: Final = 5
-"""How many suspensions, each of guests that are suspended alike, are shown; of others only that there are more."""
-
 _MOST_OTHERS: Final = 8
 """How many guests the command names that applies those which are not suspended."""
-
-
-def _show_suspended(made: Plan) -> None:
-    """Say whom to ask first: who suspended what `made` changes, until when and why."""
-    alike: dict[str, list[str]] = {}
-    for one in made.consents:
-        if one.flag == ALLOW_SUSPENDED:
-            alike.setdefault(one.reason, []).append(one.holder)
-    for reason, names in list(alike.items())[:_MOST_SUSPENSIONS]:
-        note(f"{several(names)}: {reason}", "ask first: ")
-    if len(alike) > _MOST_SUSPENSIONS:
-        say(f"ask first: and {len(alike) - _MOST_SUSPENSIONS:,} more, which 'reconcile status' shows")
 
 
 def _others(made: Plan) -> tuple[str, ...]:

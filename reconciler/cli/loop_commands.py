@@ -40,7 +40,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text, first_unprintable, shortened
 from reconciler.model.problems import several
 from reconciler.model.similar import nearest
-from reconciler.model.suspending import SuspensionChange
+from reconciler.model.suspending import SuspensionChange, left_text
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.lock import state_locked
@@ -197,7 +197,7 @@ def suspend_command(
         return _refuse_shorter(one, replaced, guests)
     for old, names in replaced.items():
         note(_replaced_text(old, names, is_whole=len(names) == max(len(guests), 1)), "replaces: ")
-    report(f"{_who(guests)}: suspended {one.until_text}")
+    report(f"{_who(guests)}: suspended {one.until_text}{left_text(one.until, time.time())}")
     loop = "the loop leaves" if is_watched else "no loop is watching with this state directory; one that starts leaves"
     them = "them" if len(guests) > 1 else "it"
     note(f"{loop} {them} alone, and an apply changes {them} only with --allow-suspended")
@@ -258,7 +258,7 @@ def _refuse_shorter(new: Suspension, replaced: Mapping[Suspension, Sequence[str]
     for old, names in replaced.items():
         if new.ends_before(old):
             who = several(names, _MOST_NAMES) if any(names) else "the whole host"
-            note(f"{who}: suspended by {old.by} {old.until_text}: {old.reason}", "ask first: ")
+            note(f"{who}: {old.seen(time.time()).with_left}", "ask first: ")
     of_some = f"for {several(longer, _MOST_NAMES)} " if guests else ""
     note(f"nothing was suspended: {of_some}this would end it earlier ({new.until_text})")
     say(f"  next: {again('--replace')}    # does that nevertheless")

@@ -5,6 +5,7 @@ host alone; what this user may not read is named.
 """
 
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from reconciler.model.commands import DOCTOR, LOOP_STATUS, Here
 from reconciler.model.desired import Activation, Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text, lines_text
+from reconciler.model.suspending import SuspendedNow
 from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
 
 if TYPE_CHECKING:
@@ -268,12 +270,8 @@ def _known(one: "GuestReport", now: float, manifest: "PublishedGuest | None") ->
     )
     if not one.suspended:
         return found
-    from reconciler.render.text import moment
-
-    end = one.suspended.until
-    until = "until it is resumed" if end is None else f"until {moment(end)} UTC"
-    suspended = f"suspended by {one.suspended.by} {until}: {one.suspended.reason}"
-    return found._replace(why=(suspended, *one.why), suspended=suspended)
+    seen = SuspendedNow(one.suspended.by, one.suspended.until, one.suspended.reason, time.time())
+    return found._replace(why=(seen.text, *one.why), suspended=seen.text, suspension=seen)
 
 
 def _show_text(

@@ -1,8 +1,60 @@
 """Who suspended or resumed what, when and why: what the history shows of it between its generations."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+
+def until_text(until: float | None) -> str:
+    """Until when something is suspended, for people: `until` is in seconds since 1970; None: until it is resumed."""
+    return "until it is resumed" if until is None else f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def left_text(until: float | None, now: float) -> str:
+    """How long it is from `now` until then, in whole minutes, behind a space in brackets; empty without an end."""
+    if until is None or until <= now:
+        return ""
+    minutes = round(until - now) // 60
+    days, hours = minutes // 1440, minutes // 60 % 24
+    parts = [(days, "d"), (hours, "h"), (0 if days else minutes % 60, "m")]
+    shown = "".join(f"{count}{unit}" for count, unit in parts if count)
+    return f" ({shown} left)" if shown else " (less than 1m left)"
+
+
+class SuspendedNow(NamedTuple):
+    """A suspension as it is shown at a time.
+
+    Attributes:
+        by: which user made it.
+        until: when it ends, in seconds since 1970; None: when it is resumed.
+        reason: why.
+        now: the time of showing it.
+    """
+
+    by: str
+    until: float | None
+    reason: str
+    now: float
+
+    @property
+    def text(self) -> str:
+        """What says the same whenever it is shown, for programs, too."""
+        return f"suspended by {self.by} {until_text(self.until)}: {self.reason}"
+
+    @property
+    def with_left(self) -> str:
+        """The same with how long it is until its end."""
+        return f"suspended by {self.by} {until_text(self.until)}{left_text(self.until, self.now)}: {self.reason}"
+
+    @property
+    def brief(self) -> str:
+        """For a narrow column: until when first, without the date where that is today's."""
+        if self.until is None:
+            return f"suspended by {self.by}: {self.reason}"
+        end, now = (datetime.fromtimestamp(one, UTC) for one in (self.until, self.now))
+        day = "" if end.date() == now.date() else f"{end:%m-%d} " if end.year == now.year else f"{end:%Y-%m-%d} "
+        return f"suspended until {day}{end:%H:%M} UTC by {self.by}: {self.reason}"
 
 
 class SuspensionEvent(StrEnum):

@@ -69,13 +69,17 @@ def suspended_by(machine: OpenHost, reported: Suspensions | None = None) -> Susp
         found = suspensions_now(machine, reported)
     except (StateError, OSError):  # which the problems of a plan name
         return NOTHING_SUSPENDED
+    now = machine.clock.time()
+    values = {name: one.seen(now) for name, one in found.guests.items()}
     return SuspendedBy(
-        _words(found.host) if found.host else "", {name: _words(one) for name, one in found.guests.items()}
+        _words(found.host) if found.host else "",
+        {name: _words(one) for name, one in found.guests.items()},
+        {**values, **({"": found.host.seen(now)} if found.host else {})},
     )
 
 
 def _words(one: Suspension) -> str:
-    return f"suspended by {one.by} {one.until_text}: {one.reason}"
+    return one.seen(0.0).text
 
 
 _MOST_ALIKE: Final = 5

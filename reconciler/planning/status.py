@@ -11,6 +11,7 @@ from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix, Queue
 from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Process, VmName
+from reconciler.model.suspending import SuspendedNow
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
@@ -103,6 +104,7 @@ class GuestStatus(NamedTuple):
         suspended: by whom, until when and why it is suspended, as in `why`; empty where it is not.
         reported_labels: those that a report has, where its manifest is not known; None where neither is.
         needs_no_device: whether it has none and needs none now: it is inactive, or on-demand and its VM does not run.
+        suspension: what `suspended` says, as a value; None where it is not suspended, or only the words are known.
     """
 
     name: str
@@ -119,6 +121,7 @@ class GuestStatus(NamedTuple):
     suspended: str = ""
     reported_labels: Labels | None = None
     needs_no_device: bool = False
+    suspension: SuspendedNow | None = None
 
     @property
     def labels(self) -> Labels | None:
@@ -158,6 +161,7 @@ class Status(NamedTuple):
         foreign: devices that are not ours.
         compared: what it is compared with.
         suspended: why the whole host is suspended, by whom, and until when; empty where it is not.
+        suspension: what `suspended` says, as a value; None where it is not, or only the words are known.
     """
 
     host: str
@@ -169,6 +173,7 @@ class Status(NamedTuple):
     foreign: tuple[ObservedMdev, ...]
     compared: ComparedWith = THE_MANIFESTS
     suspended: str = ""
+    suspension: SuspendedNow | None = None
 
     def claims(self) -> dict[Queue, tuple[str, ...]]:
         """The queues among `unheld` that guests claim, each with the names of these guests."""
@@ -202,10 +207,14 @@ class Status(NamedTuple):
 
 
 class SuspendedBy(NamedTuple):
-    """Why the whole host, and guests by name, are suspended, by whom, and until when; empty where one is not."""
+    """Why the whole host, and guests by name, are suspended, by whom, and until when; empty where one is not.
+
+    `values` has the same by the name of the guest, and by an empty name that of the host.
+    """
 
     host: str = ""
     guests: Mapping[str, str] = {}
+    values: Mapping[str, SuspendedNow] = {}
 
 
 NOTHING_SUSPENDED: Final = SuspendedBy()
@@ -224,6 +233,7 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
         foreign=plan.foreign,
         compared=compared,
         suspended=suspended.host,
+        suspension=suspended.values.get(""),
     )
 
 
@@ -242,6 +252,7 @@ class Known(NamedTuple):
     suspended: str = ""
     labels: Labels | None = None
     needs_no_device: bool = False
+    suspension: SuspendedNow | None = None
 
 
 def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:
@@ -307,6 +318,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         wanted=guest.guest.config.matrix.size if guest.guest else None,
         suspended=suspended,
         needs_no_device=_needs_no_device(guest, about),
+        suspension=about.suspended.values.get(guest.name),
     )
 
 
@@ -437,7 +449,12 @@ def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed, now: 
         found = _with_reasons(
             _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why), observed, now
         )
-    return found._replace(wanted=known.wanted, suspended=known.suspended, reported_labels=known.labels)
+    return found._replace(
+        wanted=known.wanted,
+        suspended=known.suspended,
+        reported_labels=known.labels,
+        suspension=known.suspension,
+    )
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:

@@ -175,7 +175,9 @@ def _row(one: GuestStatus) -> Row:
 
 def guest_cells(one: GuestStatus) -> tuple[str, ...]:
     """A guest in a table: its name, its state, the queues that it has, those that it sees, its VM, and why."""
-    why = "; ".join(one.why).removeprefix(f"{one.state.value}: ")
+    brief = one.suspension.brief if one.suspension else one.suspended
+    reasons = [brief if one.suspended and why == one.suspended else why for why in one.why]
+    why = "; ".join(reasons).removeprefix(f"{one.state.value}: ")
     return (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
 
 
@@ -231,12 +233,16 @@ def _labels(one: GuestStatus) -> str:
 # The host ------------------------------------------------------------------------------------------------------------
 
 
+def _host_suspended(status: Status) -> str:
+    return status.suspension.with_left if status.suspension else status.suspended
+
+
 def _host_facts(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool) -> list[Remark]:
     """What is known of the host besides its name and its numbers, with the `remarks`."""
     return [
         Remark(_COMPARED, compared_text(status)),
         *remarks,
-        *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
+        *([Remark("suspended", f"the whole host, {_host_suspended(status)}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
         Remark("free", _free_text(status, None) if wide else _short_free_text(status, page)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
@@ -476,7 +482,8 @@ def _guest_facts(guest: GuestStatus, source: Source) -> Iterator[tuple[str, str]
     yield "authorised", config_text(guest.authorised) if guest.authorised else "no device"
     if guest.effective is not None:
         yield "effective", sees_text(guest.effective)
-    yield from (("why", reason) for reason in guest.why)
+    suspended = guest.suspension.with_left if guest.suspension else guest.suspended
+    yield from (("why", suspended if guest.suspended and why == guest.suspended else why) for why in guest.why)
 
 
 def use_text(process: Process | None) -> str:

@@ -9,7 +9,6 @@ they can be read once more.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from reconciler.model.codec import Codec
@@ -17,6 +16,7 @@ from reconciler.model.commands import Command
 from reconciler.model.desired import Desired
 from reconciler.model.matrix import ApConfig
 from reconciler.model.problems import Problem
+from reconciler.model.suspending import SuspendedNow, until_text
 from reconciler.transaction.records import naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -33,9 +33,11 @@ class Suspension(NamedTuple):
     @property
     def until_text(self) -> str:
         """Until when, for people."""
-        if self.until is None:
-            return "until it is resumed"
-        return f"until {datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return until_text(self.until)
+
+    def seen(self, now: float) -> SuspendedNow:
+        """What is shown of it at the time `now`, in seconds since 1970."""
+        return SuspendedNow(self.by, self.until, self.reason, now)
 
     def is_over(self, now: float) -> bool:
         """Whether its time is over."""

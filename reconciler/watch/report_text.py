@@ -29,6 +29,7 @@ from reconciler.model.commands import (
 )
 from reconciler.model.durations import duration_text
 from reconciler.model.printable import lines_text
+from reconciler.model.suspending import left_text, until_text
 from reconciler.render.text import Paint, counted, moment, plain
 from reconciler.watch.events import Event, Kind, enforced_text
 from reconciler.watch.report import (
@@ -119,7 +120,7 @@ def report_text(
     lines += _seen_lines(report, now, paint)
     lines += [f"  counted       {_counted(report)}"]
     if report.suspended:
-        lines.append(paint("warning", f"  suspended     {_suspended(report.suspended)}"))
+        lines.append(paint("warning", f"  suspended     {_suspended(report.suspended, now)}"))
     lines += [
         paint("error", f"  stopped       {name}: not healed until {moment(until)} UTC or {here.line(TRIGGER)}")
         for name, until in sorted(report.stopped.items())
@@ -129,7 +130,7 @@ def report_text(
         if number == _MOST_GUESTS:
             lines += ["", "  there are remarks on more guests; all of them with -o json"]
             break
-        lines += ["", *_guest_lines(guest, paint)]
+        lines += ["", *_guest_lines(guest, now, paint)]
     if steps := next_steps(report, ended, here):
         lines += ["", paint("bold", "Next:"), *(f"  {step}" for step in steps)]
     return lines_text(lines)
@@ -370,7 +371,7 @@ def _is_odd(guest: GuestReport) -> bool:
     return bool(guest.drifted or guest.suspended or guest.why)
 
 
-def _guest_lines(guest: GuestReport, paint: Paint) -> Iterator[str]:
+def _guest_lines(guest: GuestReport, now: float, paint: Paint) -> Iterator[str]:
     words = ["changed by another program"] if guest.drifted else []
     words += ["no manifest names it"] if not guest.wanted else []
     remark = paint("warning", f"  ({', '.join(words)})") if words else ""
@@ -382,9 +383,9 @@ def _guest_lines(guest: GuestReport, paint: Paint) -> Iterator[str]:
         yield f"    wanted {guest.wanted}, authorised {guest.authorised}{sees}"
     yield from (f"    why         {reason}" for reason in guest.why)
     if guest.suspended:
-        yield f"    suspended   {_suspended(guest.suspended)}"
+        yield f"    suspended   {_suspended(guest.suspended, now)}"
 
 
-def _suspended(suspended: Suspended) -> str:
-    until = "until it is resumed" if suspended.until is None else f"until {moment(suspended.until)} UTC"
+def _suspended(suspended: Suspended, now: float) -> str:
+    until = f"{until_text(suspended.until)}{left_text(suspended.until, now)}"
     return f"by {suspended.by}, {until}: {suspended.reason}"

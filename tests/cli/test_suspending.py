@@ -162,6 +162,21 @@ def test_without_a_reason_the_command_is_printed_with_one(command: Command) -> N
     assert command.bare(*line).out == "guest guest3: suspended until it is resumed\n"
 
 
+def test_how_long_it_is_until_the_end_is_said_wherever_a_person_reads_it(command: Command) -> None:
+    """Without seconds; in a table, which has little room, until when comes first."""
+    answer = on_host(command, "suspend", "guest1", "--reason", "key ceremony", "--for", "47h")
+    change(command, "adapters: [5, 6]", "adapters: [6]")
+
+    page = " ".join(on_host(command, "status", "guest1").out.split())
+    table = on_host(command, "status").out
+    refused = " ".join(command("apply", "--yes").err.split())
+
+    assert re.fullmatch(r"guest guest1: suspended until [-0-9]{10} \d\d:\d\d UTC \(1d2[23]h left\)\n", answer.out)
+    assert re.search(r"suspended by \S+ until [-0-9]{10} \d\d:\d\d UTC \(1d22h left\): key ceremony", page)
+    assert re.search(r"  suspended until [-0-9]{5,10} \d\d:\d\d UTC by \S+: key ceremony", table)
+    assert re.search(r"ask first: guest1: suspended by \S+ until \S+ \S+ UTC \(1d22h left\): key ceremony", refused)
+
+
 @pytest.mark.parametrize("names", ["guset3", "guest", "guest guest3", "lpar7", "guest1,guest3", "Guest3"])
 def test_a_name_is_looked_at_before_a_missing_reason(command: Command, names: str) -> None:
     """So that the command that is printed is not refused for the name, nor for the reason."""

@@ -60,7 +60,7 @@ def test_a_host_in_trouble() -> None:
         "    wanted 4, authorised 4, effective 2",
         "    why         domain 0x47 (71) was taken away",
         "    wanted 4, no device",
-        "    suspended   by ann, until 2027-01-15 08:01:00 UTC: test",
+        "    suspended   by ann, until 2027-01-15 08:01 UTC (1m left): test",
         "Next:",
         "  reconcile drift --enforced",
     ):
