@@ -285,6 +285,8 @@ def test_a_history_that_may_not_be_read_is_shown_as_it_is_published(site: Path) 
         assert one.out.startswith("Generation 1: applied\n  started:   ")
         assert "guest1" in one.out
     assert as_a_user(site, "history", "-n", "1", *simulated).out.splitlines()[-1] == "… and 1 earlier generation"
+    newest = json.loads(as_a_user(site, "history", "-n", "1", "--since", "1h", "-o", "json", *simulated).out)
+    assert (len(newest["generations"]), newest["earlier"], newest["earlierSuspensions"]) == (1, 1, 0)
     assert as_a_user(site, "history", "show", "9", *simulated).code == 1
     shutil.rmtree(site / "run")
     assert_named(as_a_user(site, "history", *simulated), "kept")
@@ -327,7 +329,7 @@ def test_the_published_history_has_the_suspensions(site: Path) -> None:
 
     listed = as_a_user(site, "history", *simulated)
 
-    assert listed.out == shown
+    assert listed.out == shown == as_a_user(site, "history", "--since", "1h", *simulated).out
     assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["-", "-", "1"]
     assert json.loads(as_a_user(site, "history", "-o", "json", *simulated).out)["suspensions"] == recorded
     assert [one["what"] for one in recorded] == ["suspended", "resumed"]
