@@ -208,6 +208,19 @@ def _show_ways_back(host: HostOptions, history: History, number: int, waits: Awa
             say(f"  next: {host.line(ROLLBACK)}    # undoes it")
     elif one.is_target and one.digest != newest.digest:
         say(f"  next: {host.line(rollback_to(number))}    # rolls back to it")
+    _show_revert(host, one, is_newest=number == newest.number)
+
+
+def _show_revert(host: HostOptions, one: Generation, *, is_newest: bool) -> None:
+    """Say how the commit of a generation is undone that others came after, and nothing else."""
+    origin = one.origin
+    is_undone = origin.again or origin.undone or one.is_rollback
+    if is_newest or is_undone or not origin.commit or origin.commit.endswith("+") or one.ended_as is not Result.APPLIED:
+        return
+    from reconciler.cli.in_git import in_repository, reverting
+
+    line = reverting(origin, in_repository(host)[0])
+    say(f"  next: {line}    # in the repository of the manifests: takes back this commit alone, for the next apply")
 
 
 def _show_state(host: HostOptions, format: str, which: int | str | None) -> None:

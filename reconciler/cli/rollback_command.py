@@ -1,6 +1,5 @@
 """``reconcile rollback``: what it undoes is said first, and at the end what would bring that back."""
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from reconciler.cli.apply_progress import TerminalProgress, exit_of, show_recove
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.in_git import in_repository, reverting
 from reconciler.cli.open_host import command_line, opened, require_host, state_of, wanted_here
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import note, say
@@ -33,6 +33,8 @@ from reconciler.transaction.recovery import recover
 
 _SHORT: Final = 12
 """How many digits of a commit are shown."""
+_MOST_NAMED: Final = 3
+"""How many generations that a rollback undoes are named."""
 
 
 @command("rollback")
@@ -80,7 +82,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     scope: Scope = WHOLE
     if number is not None:
         history.desired(number)  # one that is not there is reported before anything else
-        _say_what_did_not_stand(history, number)
+        _say_of_generation(history, number, "undoes" if yes else "would undo")
         source: WantedSource = OfGeneration(number)
         where, end = f"generation {number}", number + 1
     else:
@@ -121,6 +123,12 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     return code
 
 
+def _say_of_generation(history: History, number: int, undoes: str) -> None:
+    """Say what a person should know who named generation `number` to roll back to."""
+    _say_what_did_not_stand(history, number)
+    _say_what_is_undone(history, number, undoes)
+
+
 def _say_what_did_not_stand(history: History, number: int) -> None:
     """Say that the host was not left as generation `number` wanted it, where that is so, and what it was left as."""
     meant = history.look(number)
@@ -130,6 +138,22 @@ def _say_what_did_not_stand(history: History, number: int) -> None:
     note(f"generation {number} did not stand: it ended as {meant.result}{why}")
     with suppress(NoSuchGeneration):
         say(f"  next: to roll back to what stood before it: {again(number=history.newest_target(before=number))}")
+
+
+def _say_what_is_undone(history: History, number: int, undoes: str) -> None:
+    """Say which generations after `number` changed the host, the newest first: a rollback to it undoes them all."""
+    from reconciler.render.history_text import by_text, what_text
+
+    later = [one for one in (history.look(one) for one in reversed(history.numbers()) if one > number) if _stands(one)]
+    named = [f"generation {one.number}, by {by_text(one)}: {what_text(one)}" for one in later[:_MOST_NAMED]]
+    if more := len(later) - len(named):
+        named.append(f"{more:,} more, back to generation {later[-1].number}")
+    if named:
+        note(f"this {undoes} {'; '.join(named)}", lead="")
+
+
+def _stands(one: Generation) -> bool:
+    return not one.is_damaged and one.ended_as in (Result.APPLIED, Result.DEGRADED)
 
 
 def _because(newest: Generation) -> str:
@@ -261,24 +285,11 @@ def _taken_back(undone: Sequence[Origin], base: str, host: HostOptions | None) -
         host: names where the manifests are; None where they are somewhere else.
     """
     newest = undone[0]
-    at, files = _in_repository(host) if host else ((), (".",))
+    at, files = in_repository(host) if host else ((), (".",))
     beside = "" if at else "in the repository of the manifests"
     if len(undone) == 1 and (not base or not newest.parents or base in newest.parents):
-        side = ("-m", "1") if len(newest.parents) > 1 else ()
-        words = ("git", *at, "revert", "--no-edit", *side, newest.commit.removesuffix("+")[:_SHORT])
-        return f"{shell_line(words)}    # {beside or 'takes it back'}"
+        return f"{reverting(newest, at)}    # {beside or 'takes it back'}"
     if not base:
         return ""
     words = ("git", *at, "restore", "--source", base[:_SHORT], "--", *files)
     return f"{shell_line(words)}    # {beside or 'as they were'}, then commit"
-
-
-def _in_repository(host: HostOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The option of git for the directory of the manifests, and the manifests as git is given them there."""
-    paths = [str(one) for one in host.paths] or [os.curdir]
-    first = paths[0]
-    directory = first if os.path.isdir(first) else os.path.dirname(first) or os.curdir
-    at = () if directory == os.curdir else ("-C", directory)
-    if len(paths) > 1:
-        return at, tuple(map(os.path.abspath, paths))
-    return at, (os.curdir if os.path.isdir(first) else os.path.basename(first),)

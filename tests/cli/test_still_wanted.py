@@ -1,5 +1,7 @@
 """The end of a rollback: that the manifests want otherwise still, and what is run so that nothing brings it back."""
 
+import getpass
+import json
 import shlex
 import shutil
 import subprocess
@@ -325,3 +327,41 @@ def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site
     assert words[3:] == ["checkout", planned[:12]]
     site.repository.git("checkout", "--quiet", words[4])
     assert site.bare("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml"))).code == 0
+
+
+def test_a_rollback_to_a_generation_names_all_that_it_undoes(site: Site) -> None:
+    """The newest first, the others counted; nothing where it undoes nothing."""
+    for number in range(5):
+        site.commit(("[6]", "[5]")[number % 2])
+        site.apply()
+
+    shown = site.bare("rollback", "1", "--simulate", str(site.repository.path.parent / "simulated-host.yaml"))
+    (line,) = [one for one in shown.err.splitlines() if one.startswith("this would undo ")]
+    named = [f"generation {number}, by {getpass.getuser()}: guest1" for number in (6, 5, 4)]
+    assert line.removeprefix("this would undo ") == "; ".join([*named, "2 more, back to generation 2"])
+    assert "this undoes" not in site.command("rollback", "6", "--yes").err
+
+
+def test_one_older_change_alone_can_be_taken_back(site: Site) -> None:
+    """By the command that `history show` prints; a later change of another guest stays."""
+    site.commit("[6]", message="Take card 5 from guest1")
+    site.apply()
+    later = site.repository.path / "later.yaml"
+    later.write_text(
+        "apiVersion: reconciler/v1\nkind: Guest\nmetadata: {name: later}\n"
+        "spec: {host: lpar7, adapters: [5], domains: [5]}\n",
+        encoding="utf-8",
+    )
+    site.repository.commit(message="Add a guest")
+    site.apply()
+
+    shown = site.command("history", "show", "2").err
+    (line,) = [one.removeprefix("  next: ") for one in shown.splitlines() if one.startswith("  next: git ")]
+    assert "takes back this commit alone" in line
+    site.runs(line)
+    site.apply()
+
+    found = {one["name"] for one in json.loads(site.command("status", "-o", "json").out)["guests"]}
+    assert "later" in found
+    assert "adapters: [5, 6]" in (site.repository.path / "guests.yaml").read_text(encoding="utf-8")
+    assert "next: git" not in site.command("history", "show", "4").err
