@@ -69,11 +69,11 @@ class Listed(NamedTuple):
         """Its commit and what it changed; with the subject where all of that was applied."""
         if not self.commit:
             return self.what
-        about = f"{self.briefly}: {self._subject_alone}" if self.subject and self.is_whole else self.what
+        about = f"{self.briefly}: {self._bare_subject}" if self.subject and self.is_whole else self.what
         return f"{self.commit[:_SHORTER]}{'+' if self.commit.endswith('+') else ''} {about}"
 
     @property
-    def _subject_alone(self) -> str:
+    def _bare_subject(self) -> str:
         """The subject of its commit, without the guests that it changed where it begins with all of them."""
         head, colon, rest = self.subject.partition(":")
         named = self.what.rpartition(": ")[2].split(", ")
