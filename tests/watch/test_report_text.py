@@ -37,7 +37,7 @@ def test_a_host_in_trouble() -> None:
         differences=("apmask differs",),
         guests=(
             guest(drifted=True, why=("domain 0x47 (71) was taken away",), effective=2),
-            guest("web", uuid="w", authorised=None, effective=None, suspended=Suspended("test", "ann", NOW + 60)),
+            guest("web", uuid="w", authorised=None, effective=None, suspended=Suspended("test", "ann", NOW + 720)),
             guest("fine"),
         ),
         source=SourceReport("x", "abc", RefusedConfiguration("def", ("a.yaml:3: overlaps",), NOW - 7080), "timeout"),
@@ -60,7 +60,7 @@ def test_a_host_in_trouble() -> None:
         "    wanted 4, authorised 4, effective 2",
         "    why         domain 0x47 (71) was taken away",
         "    wanted 4, no device",
-        "    suspended   by ann, until 2027-01-15 08:01 UTC (1m left): test",
+        "    suspended   by ann, until 2027-01-15 08:12 UTC (10m left): test",
         "Next:",
         "  reconcile drift --enforced",
     ):
