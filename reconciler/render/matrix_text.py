@@ -107,10 +107,13 @@ def matrix_text(
         nothing: what is said where nothing is drawn, empty for nothing at all; None: that there is no queue.
     """
     page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
-    drawing = _Drawing(grid, shown, page, nothing, status.suspended_uuids)
+    drawing = _Drawing(grid, shown, page, nothing, status.suspended_uuids, is_host_suspended=bool(status.suspended))
     part = drawing.whole
     head = [page.paint("bold", page.cut(f"Host {status.host}"))]
     head += _divided("  compared    ", compared_text(status), page)
+    if status.suspended:
+        suspended = f"the whole host, {status.suspension.with_left if status.suspension else status.suspended}"
+        head += [page.paint("warning", line) for line in _divided("  suspended   ", suspended, page)]
     head += [page.paint("warning", line) for one in unseen for line in _divided("  not seen    ", one, page)]
     head.append("")
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
@@ -189,7 +192,14 @@ class _Drawing:
     """The parts of the text below its heading."""
 
     def __init__(
-        self, grid: Grid, shown: Grid, page: Page, nothing: str | None, suspended: Container[str] = ()
+        self,
+        grid: Grid,
+        shown: Grid,
+        page: Page,
+        nothing: str | None,
+        suspended: Container[str] = (),
+        *,
+        is_host_suspended: bool = False,
     ) -> None:
         self._shown = shown
         self._page = page
@@ -209,6 +219,8 @@ class _Drawing:
         self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
         self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
         self._suspended = suspended
+        # Where it is the whole host, one line above says so instead of a remark behind each name.
+        self._marked: Container[str] = () if is_host_suspended else suspended
         self._nothing = (_NONE_OF_THESE if nothing is None else nothing) if grid.rows else _NO_QUEUE
 
     @property
@@ -323,9 +335,11 @@ class _Drawing:
         return _divided(f"  {self._page.ellipsis} ", more, self._page)
 
     def _entry(self, holder: Holder, width: int) -> str:
-        """The letter and the name of `holder`, in at most `width` columns."""
+        """The letter and the name of `holder`, and whether it is suspended, in at most `width` columns."""
         lead = f"{self._letters[holder.uuid]} "
-        return self._page.cut(lead + self._page.cut(holder.name, max(0, width - len(lead))), width)
+        mark = " (suspended)" if holder.uuid in self._marked else ""
+        room = max(0, width - len(lead) - len(mark))
+        return self._page.cut(f"{lead}{self._page.cut(holder.name, room)}{mark}", width)
 
     def _cells(self, part: _Part) -> Iterator[Cell]:
         """A cell for each row and column of `part`, where there is one."""

@@ -502,3 +502,18 @@ def test_a_card_that_a_guest_waits_for_is_not_said_to_be_unknown(
     command("apply", "--yes")
 
     assert (before, first_line(command("matrix", "card09"))) == (expected, expected)
+
+
+def test_who_is_suspended_is_marked_where_the_letters_are_explained(command: Command) -> None:
+    """At each guest; of the whole host it is said once, above the grid."""
+    command("apply", "--yes")
+    command("suspend", "guest1", "--reason", "key ceremony")
+    one = command("matrix").out
+
+    command("suspend", "--reason", "an audit", "--for", "3h")
+    whole = command("matrix").out
+
+    assert re.search(r"^  a guest1 \(suspended\) +b guest2 +c guest3$", one, re.MULTILINE)
+    assert re.search(r"^  a guest1 +b guest2 +c guest3$", whole, re.MULTILINE)
+    assert "the whole host, suspended by " in whole
+    assert "left): an audit" in " ".join(whole.split())
