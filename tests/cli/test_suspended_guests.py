@@ -119,7 +119,7 @@ def test_a_suspended_guest_that_no_manifest_names_any_more_is_named(command: Com
 def legend(ran: Ran) -> list[str]:
     """What the signs of planned and leaving queues mean."""
     lines = [line.strip() for line in ran.out.splitlines()]
-    return [line for line in lines if line.startswith(("+ ", "> ", "suspended"))]
+    return [line for line in lines if line.startswith(("+ ", "> ", "suspended:", "suspended,"))]
 
 
 def test_a_matrix_does_not_promise_what_a_suspension_holds_back(command: Command) -> None:
