@@ -17,7 +17,19 @@ from reconciler.cli.open_host import say_whose_records
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
 from reconciler.model.codec import BadRecord, NewerRecord
-from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here, ends_of
+from reconciler.model.commands import (
+    APPLY,
+    DOCTOR,
+    PLAN,
+    ROLLBACK,
+    STATUS,
+    VALIDATE,
+    Advised,
+    Command,
+    Here,
+    ends_of,
+    rollback_to,
+)
 from reconciler.model.errors import (
     BugError,
     BusyError,
@@ -308,6 +320,14 @@ def _bug(error: Exception) -> Exit:
     return EXIT_CODES[BugError]
 
 
+def _doing(plan: "Plan") -> Command:
+    """The command that does what `plan` is for, without its consents."""
+    back = plan.rolls_back
+    if back is None:
+        return APPLY
+    return rollback_to(back.to) if back.to else ROLLBACK
+
+
 def reason_of(error: Exception, here: Here) -> str:
     """What `error` says to whoever has started the VM, and what to run `here` about it."""
     match error:
@@ -321,7 +341,7 @@ def reason_of(error: Exception, here: Here) -> str:
             return problem_line(errors_of(error.plan.problems), here)
         case NotApplicable():
             consent = error.plan.consents[0]
-            line = here.line(APPLY.with_flags(*error.plan.flags))
+            line = here.line(_doing(error.plan).with_flags(*error.plan.flags))
             return f"this needs consent: {consent.holder}: {consent.reason}; to give it: {line}"
         case StateError():
             return f"{error}; run: {here.line(DOCTOR)}"

@@ -1,5 +1,6 @@
 """``rollback`` without a number: it undoes the newest generation, says so first, and never goes one further."""
 
+import json
 import re
 import shlex
 import time
@@ -337,3 +338,18 @@ def test_one_way_to_each_state_is_offered_after_a_rollback(command: Command) -> 
         "brings generation 4 back",
         "rolls back to generation 1",
     ]
+
+
+@pytest.mark.parametrize("words", [(), ("1",)])
+def test_programs_are_told_the_rollback_with_its_consents(command: Command, words: tuple[str, ...]) -> None:
+    """Not an apply, which would do something else; the command that is named is done."""
+    where = ("--simulate", str(command.simulated_host))
+    assert command.bare("suspend", "guest1", "--reason", "x", *where).code == 0
+
+    ran = command.bare("rollback", *words, "--yes", "-o", "json", *where)
+    assert ran.code == 4
+    refused = json.loads(ran.out)
+    assert refused["refusal"] == "consent"
+    line = refused["why"].partition("to give it: ")[2]
+    assert line.startswith("reconcile rollback 1 --allow-suspended ")
+    assert command.bare(*shlex.split(line)[1:], "--yes").code == 0
