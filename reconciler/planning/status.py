@@ -5,15 +5,17 @@ The host is compared with a plan (`status_of`), or shown as it is where nothing 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix, Queue
 from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Process, VmName
-from reconciler.model.suspending import SuspendedNow
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
+
+if TYPE_CHECKING:
+    from reconciler.model.suspending import SuspendedNow
 
 WITHHELD: Final = "its device is not as its manifest says; the next apply after a resume changes it"
 """How the device of a suspended guest differs from what is wanted."""
@@ -121,7 +123,7 @@ class GuestStatus(NamedTuple):
     suspended: str = ""
     reported_labels: Labels | None = None
     needs_no_device: bool = False
-    suspension: SuspendedNow | None = None
+    suspension: "SuspendedNow | None" = None
 
     @property
     def labels(self) -> Labels | None:
@@ -173,7 +175,7 @@ class Status(NamedTuple):
     foreign: tuple[ObservedMdev, ...]
     compared: ComparedWith = THE_MANIFESTS
     suspended: str = ""
-    suspension: SuspendedNow | None = None
+    suspension: "SuspendedNow | None" = None
 
     def claims(self) -> dict[Queue, tuple[str, ...]]:
         """The queues among `unheld` that guests claim, each with the names of these guests."""
@@ -214,7 +216,7 @@ class SuspendedBy(NamedTuple):
 
     host: str = ""
     guests: Mapping[str, str] = {}
-    values: Mapping[str, SuspendedNow] = {}
+    values: Mapping[str, "SuspendedNow"] = {}
 
 
 NOTHING_SUSPENDED: Final = SuspendedBy()
@@ -252,7 +254,7 @@ class Known(NamedTuple):
     suspended: str = ""
     labels: Labels | None = None
     needs_no_device: bool = False
-    suspension: SuspendedNow | None = None
+    suspension: "SuspendedNow | None" = None
 
 
 def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:

@@ -9,16 +9,18 @@ they can be read once more.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.model.codec import Codec
 from reconciler.model.commands import Command
 from reconciler.model.desired import Desired
 from reconciler.model.matrix import ApConfig
 from reconciler.model.problems import Problem
-from reconciler.model.suspending import SuspendedNow, until_text
 from reconciler.transaction.records import naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
+
+if TYPE_CHECKING:
+    from reconciler.model.suspending import SuspendedNow
 
 SUSPENDED: Final = "suspended.json"
 
@@ -33,10 +35,14 @@ class Suspension(NamedTuple):
     @property
     def until_text(self) -> str:
         """Until when, for people."""
+        from reconciler.model.suspending import until_text
+
         return until_text(self.until)
 
-    def seen(self, now: float) -> SuspendedNow:
+    def seen(self, now: float) -> "SuspendedNow":
         """What is shown of it at the time `now`, in seconds since 1970."""
+        from reconciler.model.suspending import SuspendedNow
+
         return SuspendedNow(self.by, self.until, self.reason, now)
 
     def is_over(self, now: float) -> bool:
