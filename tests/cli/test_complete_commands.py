@@ -28,19 +28,19 @@ def steps(ran: Ran) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("words", "others"),
     [
-        (("report", "--observed", "record.json", "-f", ".", "--host", "lpar7", "-l", "tenant=payments"), set()),
-        (("report", *HERE, "-f", "guests.yaml", "-f", "host.yaml", "--redact"), set()),
-        (("report", "--plan", *HERE), set()),
-        (("observe", *HERE, "--out", "new.json", "-f", "."), {"-f", "."}),
-        (("observe", "--host", "lpar7", *HERE), {"--host", "lpar7"}),
-        (("setup", *HERE, "--without", "hook"), set()),
-        (("setup", "simulated-host.yaml", "--state-dir", "kept", "--apply"), {"simulated-host.yaml"}),
-        (("setup", "-f", "simulated-host.yaml", "--state-dir", "kept"), {"-f", "simulated-host.yaml"}),
+        (("report", "--observed", "record.json", "-f", ".", "--host", "lpar7", "-l", "tenant=payments"), ()),
+        (("report", *HERE, "-f", "guests.yaml", "-f", "host.yaml", "--redact"), ()),
+        (("report", "--plan", *HERE), ()),
+        (("observe", *HERE, "--out", "new.json", "-f", "."), ("-f", ".")),
+        (("observe", "--host", "lpar7", *HERE), ("--host", "lpar7")),
+        (("setup", *HERE, "--without", "hook"), ()),
+        (("setup", "simulated-host.yaml", "--state-dir", "kept", "--apply"), ("simulated-host.yaml",)),
+        (("setup", "-f", "simulated-host.yaml", "--state-dir", "kept"), ("-f", "simulated-host.yaml")),
     ],
     ids=" ".join,
 )
 def test_the_command_that_is_printed_has_all_that_was_said(
-    command: Command, words: tuple[str, ...], others: set[str]
+    command: Command, words: tuple[str, ...], others: tuple[str, ...]
 ) -> None:
     """But what does not belong there."""
     refused = command.bare(*words)
@@ -48,7 +48,7 @@ def test_the_command_that_is_printed_has_all_that_was_said(
     assert refused.code == 64
     assert steps(refused), refused.err
     for line in steps(refused):
-        assert set(line) >= set(words) - others, line
+        assert set(line) >= set(words) - set(others), line
         ran = command.bare(*["manifests" if word == "DIR" else word for word in line])
         assert ran.code in (0, 2), ran.err
 
