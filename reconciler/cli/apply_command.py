@@ -61,7 +61,7 @@ from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import refuse_pending
 
 if TYPE_CHECKING:
-    from reconciler.render.plan_json import SavedPlan
+    from reconciler.render.saved_plan import SavedPlan
 
 
 @command("apply")
@@ -319,7 +319,7 @@ def _saved(host: HostOptions, planfile: str) -> tuple[HostOptions, "SavedPlan"]:
     from reconciler.cli.meant.commands import not_a_plan
     from reconciler.cli.meant.files import not_a_saved_plan
     from reconciler.manifests.skipped import is_ours
-    from reconciler.render.plan_json import BadPlanFile, load_plan
+    from reconciler.render.saved_plan import BadPlanFile, load_plan
 
     if planfile == "-":
         raise click.UsageError(

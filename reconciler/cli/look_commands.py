@@ -181,7 +181,7 @@ def _require_file(out: str, host: HostOptions) -> None:
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:
     from reconciler.integrations.files import is_kept, write_named
-    from reconciler.render.plan_json import IncompletePlan, plan_file_text
+    from reconciler.render.saved_plan import IncompletePlan, plan_file_text
 
     try:
         text = plan_file_text(made, () if host.recorded else host.manifests, host.recorded)

@@ -346,8 +346,8 @@ def _recorded(asked: _Asked, file: str) -> "Report":
 
 def _saved(asked: _Asked, planfile: str) -> "Report":
     from reconciler.cli.meant.files import not_a_saved_plan
-    from reconciler.render.plan_json import BadPlanFile, load_plan
     from reconciler.render.reports import recorded_report
+    from reconciler.render.saved_plan import BadPlanFile, load_plan
 
     if os.path.isdir(planfile):
         raise click.UsageError(f"{planfile} is no saved plan; manifests are named with -f")

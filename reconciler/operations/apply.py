@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.kernel.observe import Seen
     from reconciler.model.observed import Observed
     from reconciler.model.outcome import FleetCommit, Origin
-    from reconciler.render.plan_json import SavedPlan
+    from reconciler.render.saved_plan import SavedPlan
     from reconciler.transaction.apply import Executed, Progress
     from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.history import History

@@ -17,7 +17,7 @@ from reconciler.transaction.open_host import OpenHost
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Generation
-    from reconciler.render.plan_json import SavedPlan
+    from reconciler.render.saved_plan import SavedPlan
 
 _SHORT: Final = 12
 """How many digits of a commit are shown."""
@@ -43,7 +43,7 @@ def refuse_stale(made: Plan, agreed: "Basis | SavedPlan", wanted: Wanted, machin
     if any(one.id == WRONG_MACHINE and one.severity is Severity.ERROR for one in made.problems):
         return  # the host runs elsewhere now, which a plan does not rest on; what it lacks is a consent
     if not isinstance(agreed, Basis):
-        from reconciler.render.plan_json import differences
+        from reconciler.render.saved_plan import differences
 
         # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
         if changed := differences(agreed, made, wanted.paths):

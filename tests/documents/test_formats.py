@@ -35,7 +35,8 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import Status, SuspendedBy, status_of
 from reconciler.render.history_text import history_json
-from reconciler.render.plan_json import plan_file_text, plan_record
+from reconciler.render.plan_json import plan_record
+from reconciler.render.saved_plan import plan_file_text
 from reconciler.render.status_record import Selection, free_record, status_record
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction import apply_ids, generation_record, journal, lock, loop_records

@@ -46,8 +46,9 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, inventory_words, make_plan
 from reconciler.planning.scope import Scope, Targets, Whole
 from reconciler.render.diagnostics import problems_text
-from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
+from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_markdown, plan_text
+from reconciler.render.saved_plan import IncompletePlan, plan_file_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan

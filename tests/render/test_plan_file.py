@@ -11,7 +11,8 @@ import pytest
 from reconciler.kernel.observe import observe
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.render.plan_json import BadPlanFile, differences, load_plan, plan_file_text, plan_json
+from reconciler.render.plan_json import plan_json
+from reconciler.render.saved_plan import BadPlanFile, differences, load_plan, plan_file_text
 from reconciler.simulator.host import SimulatedHost
 from testing.damaged_json import changed as changed_at
 from testing.damaged_json import places
@@ -161,7 +162,7 @@ def test_what_is_larger_than_any_plan_is_refused(
     saved: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
 ) -> None:
     """Also what only says while it is read how long it is."""
-    monkeypatch.setattr("reconciler.render.plan_json.LARGEST", 100)
+    monkeypatch.setattr("reconciler.render.saved_plan.LARGEST", 100)
 
     with pytest.raises(BadPlanFile, match="larger than"):
         load_plan(path or str(saved))
