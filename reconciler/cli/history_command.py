@@ -212,15 +212,28 @@ def _show_ways_back(host: HostOptions, history: History, number: int, waits: Awa
 
 
 def _show_revert(host: HostOptions, one: Generation, *, is_newest: bool) -> None:
-    """Say how the commit of a generation is undone that others came after, and nothing else."""
+    """Say how one generation is undone that others came after, and nothing else."""
     origin = one.origin
     is_undone = origin.again or origin.undone or one.is_rollback
-    if is_newest or is_undone or not origin.commit or origin.commit.endswith("+") or one.ended_as is not Result.APPLIED:
+    if is_newest or is_undone or one.ended_as is not Result.APPLIED:
+        return
+    if not origin.commit or origin.commit.endswith("+"):
+        if manifests := _manifests_of(one):
+            note(f"to take back this change alone, edit {manifests}, then apply")
         return
     from reconciler.cli.in_git import in_repository, reverting
 
     line = reverting(origin, in_repository(host)[0])
     say(f"  next: {line}    # in the repository of the manifests: takes back this commit alone, for the next apply")
+
+
+def _manifests_of(one: Generation) -> str:
+    """Whose manifests say what a generation has changed; empty where it has changed nothing."""
+    from reconciler.render.changes import few_text
+
+    if one.guests:
+        return f"the {'manifest' if len(one.guests) == 1 else 'manifests'} of {few_text(one.guests)}"
+    return "the manifest of the host" if one.pool_changes or one.files else ""
 
 
 def _show_state(host: HostOptions, format: str, which: int | str | None) -> None:

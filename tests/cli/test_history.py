@@ -54,6 +54,42 @@ def ways_back(command: Command, number: int) -> list[str]:
     return [line.removeprefix("  next: reconcile ") for line in shown.err.splitlines() if line.startswith("  next: ")]
 
 
+def taken_back(command: Command, number: int) -> list[str]:
+    """What ``history show`` says of taking one change back that no commit has."""
+    shown = command("history", "show", str(number), "-o", "wide")
+    assert shown.code == 0
+    return [line for line in shown.err.splitlines() if "to take back this change alone" in line]
+
+
+def test_an_older_change_of_no_commit_is_taken_back_in_the_manifests(command: Command) -> None:
+    """Also one of chosen guests; not the newest one, which is rolled back, nor a rollback."""
+    command("apply", "--yes")
+    change(command)
+    assert command("apply", "--yes", "--target", "guest1").code == 0
+    assert taken_back(command, 2) == []
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("apply", "--yes")
+
+    text = "note: to take back this change alone, edit the"
+    assert taken_back(command, 1) == [f"{text} manifests of guest1, guest2, guest3, then apply"]
+    assert taken_back(command, 2) == [f"{text} manifest of guest1, then apply"]
+    command("rollback", "--yes")
+    command("apply", "--yes")
+    assert [taken_back(command, number) for number in (4, 5)] == [[], []]
+
+
+def test_an_older_change_of_the_host_pool_alone_is_taken_back_in_its_manifest(command: Command) -> None:
+    """No guest has changed then."""
+    (command.directory / "guests.yaml").write_text("", encoding="utf-8")
+    host = command.directory / "host.yaml"
+    for given in ("[5]", "[5, 6]"):
+        kept = host.read_text(encoding="utf-8").partition("  pool:")[0]
+        host.write_text(f"{kept}  pool: {{adapters: {given}}}\n", encoding="utf-8")
+        assert command("apply", "--yes").code == 0
+
+    assert taken_back(command, 1) == ["note: to take back this change alone, edit the manifest of the host, then apply"]
+
+
 def test_a_generation_that_is_shown_leads_to_its_rollback(command: Command) -> None:
     """The newest one is undone; one that did not stand, that waits, or that the host is as already, leads to none."""
     before = command("simulate").out

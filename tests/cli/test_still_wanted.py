@@ -365,3 +365,15 @@ def test_one_older_change_alone_can_be_taken_back(site: Site) -> None:
     assert "later" in found
     assert "adapters: [5, 6]" in (site.repository.path / "guests.yaml").read_text(encoding="utf-8")
     assert "next: git" not in site.command("history", "show", "4").err
+
+
+def test_an_older_change_that_is_in_no_commit_as_it_was_is_taken_back_by_hand(site: Site) -> None:
+    """No revert takes back what was applied with uncommitted changes."""
+    site.edit("[6]")
+    site.apply()
+    site.edit("[5]")
+    site.apply()
+
+    shown = site.command("history", "show", "2", "-o", "wide").err
+    assert "next: git" not in shown
+    assert "note: to take back this change alone, edit the manifest of guest1, then apply\n" in shown
