@@ -147,7 +147,8 @@ def _say_what_is_undone(history: History, number: int, undoes: str) -> None:
     later = [one for one in (history.look(one) for one in reversed(history.numbers()) if one > number) if _stands(one)]
     named = [f"generation {one.number}, by {by_text(one)}: {what_text(one)}" for one in later[:_MOST_NAMED]]
     if more := len(later) - len(named):
-        named.append(f"{more:,} more, back to generation {later[-1].number}")
+        older = f"{more:,} older ones, the oldest " if more > 1 else ""
+        named.append(f"and {older}generation {later[-1].number}")
     if named:
         note(f"this {undoes} {'; '.join(named)}", lead="")
 

@@ -63,13 +63,15 @@ def _refuse_other_commit(planned: str, wanted: Wanted) -> None:
     place = os.fspath(wanted.paths[0])
     directory = place if os.path.isdir(place) else os.path.dirname(place) or "."
     now = wanted.commit.removesuffix("+")
+    is_here = os.path.abspath(directory) == os.getcwd()
+    these = "these manifests" if is_here else f"the manifests in {place} (-f names others)"
     if now == wanted.commit:
-        refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and these manifests are of {now[:_SHORT]}")
+        refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and {these} are of {now[:_SHORT]}")
         refused.remedy = shell_line(("git", "-C", directory, "checkout", planned[:_SHORT]))
         raise refused
     which = "" if now == planned else f" of {now[:_SHORT]}"
     refused = StalePlan(
-        f"the plan is of commit {planned[:_SHORT]}, and these manifests{which} have changes that were not committed: "
+        f"the plan is of commit {planned[:_SHORT]}, and {these}{which} have changes that were not committed: "
         "plan them anew, or put them aside"
     )
     refused.remedy = shell_line(("git", "-C", directory, "stash"))

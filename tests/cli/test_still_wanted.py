@@ -309,7 +309,9 @@ def test_a_saved_plan_beside_changes_that_were_not_committed_leads_to_its_manife
     assert "stash@{0}" in site.repository.git("stash", "list")
 
 
-def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site) -> None:
+def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing has changed since; the command leads to the manifests that were planned."""
     planned = site.commit("[6]")
     file = site.repository.path.parent / "plan.json"
@@ -319,7 +321,11 @@ def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site
     ran = site.bare("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml")))
 
     assert ran.code == 5
-    assert f"the plan is of commit {planned[:12]}, and these manifests are of {now[:12]}" in ran.err
+    there = f"the manifests in {site.repository.path} (-f names others)"
+    assert f"the plan is of commit {planned[:12]}, and {there} are of {now[:12]}" in ran.err
+    monkeypatch.chdir(site.repository.path)
+    inside = site.bare("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml"))).err
+    assert f"the plan is of commit {planned[:12]}, and these manifests are of {now[:12]}" in inside
     line, anew = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
     words = shlex.split(line)
     assert anew.startswith("reconcile plan --out ")
@@ -338,7 +344,7 @@ def test_a_rollback_to_a_generation_names_all_that_it_undoes(site: Site) -> None
     shown = site.bare("rollback", "1", "--simulate", str(site.repository.path.parent / "simulated-host.yaml"))
     (line,) = [one for one in shown.err.splitlines() if one.startswith("this would undo ")]
     named = [f"generation {number}, by {getpass.getuser()}: guest1" for number in (6, 5, 4)]
-    assert line.removeprefix("this would undo ") == "; ".join([*named, "2 more, back to generation 2"])
+    assert line.removeprefix("this would undo ") == "; ".join([*named, "and 2 older ones, the oldest generation 2"])
     assert "this undoes" not in site.command("rollback", "6", "--yes").err
 
 
