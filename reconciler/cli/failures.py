@@ -21,6 +21,7 @@ from reconciler.model.commands import (
     APPLY,
     DOCTOR,
     PLAN,
+    RESET,
     ROLLBACK,
     STATUS,
     VALIDATE,
@@ -142,7 +143,8 @@ def _show(error: ReconcileError, said: Said) -> None:
     if isinstance(error, AwaitsConfirmation):
         say(*(f"  next: {said.host.line(one)}    # {what}" for one, what in ends_of(error.generation)))
     elif isinstance(error, Advised) and error.advice:
-        say(f"  next: {said.host.line(error.advice)}")
+        remark = "    # deletes its mediated devices and its history" if error.advice == RESET else ""
+        say(f"  next: {said.host.line(error.advice)}{remark}")
     if isinstance(error, Advised) and error.anew:
         say(f"  next: {said.host.line(error.anew)}    # plans anew")
     is_not_waiting = isinstance(error, NotPending) and said.host.simulate is None

@@ -36,6 +36,7 @@ from reconciler.simulator.state import (
 CONTROL: Final = "control"
 """The name of the control socket in the state directory, there while the host is mounted."""
 
+_STATE: Final = ".state.json"
 _BOOT: Final = "boot"
 _FIRST_BOOT: Final = "simulated"
 
@@ -44,13 +45,18 @@ class StaleState(InputError):
     """The description has changed since the state was saved."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} belongs to an earlier content of the description; the host has to start anew from it")
+        file = path.with_name(path.name.removesuffix(_STATE))
+        super().__init__(
+            f"{file} was changed after the simulated host was first used; undo the change, or reset the host, which "
+            "deletes its mediated devices and its history. Its cards can be changed without that: with 'reconcile "
+            "simulate' and plug, unplug or set"
+        )
         self.path = path
 
 
 def state_path(description: Path) -> Path:
     """Where the state of the host described in file `description` is kept."""
-    return description.with_name(f"{description.name}.state.json")
+    return description.with_name(f"{description.name}{_STATE}")
 
 
 def state_directory(description: Path) -> Path:

@@ -358,7 +358,9 @@ def test_an_edited_description_asks_for_a_reset(command: Command) -> None:
 
     ran = command("plan")
     assert ran.code == 1
-    assert "reset" in ran.err
+    assert ran.err.startswith(f"error: {command.simulated_host} was changed after the simulated host was first used")
+    assert "next: reconcile simulate reset" in ran.err
+    assert ran.err.endswith("    # deletes its mediated devices and its history\n")
     done = command("simulate", "reset")
     assert (done.code, "reset; its history is deleted\n" in done.err) == (0, True)
     assert command("plan").code == 0
