@@ -114,6 +114,8 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("create", "-f", "three-guests"), "reconcile apply -f three-guests"),
         (("log", *WHERE), "reconcile history --simulate"),
         (("logs", *WHERE), "reconcile status --watch --simulate"),
+        (("show", "guest1", *WHERE), "reconcile status guest1 --simulate"),
+        (("show", "05.0047", *WHERE), "reconcile status 05.0047 --simulate"),
         (("help",), "reconcile --help"),
         (("help", "plan"), "reconcile plan --help"),
         (("help", "status"), "reconcile status --help"),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -24,6 +24,7 @@ from reconciler.cli.meant.fitting import (
 )
 from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.cli.meant.nouns import GUESTS
+from reconciler.cli.meant.verbs import called_elsewhere
 from reconciler.manifests.files import STDIN
 from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
@@ -39,29 +40,6 @@ _OF_ONE_HOST: Final = ("watch", "doctor", "trigger")
 
 _SERVICES: Final = ("watch", "boot", "serve", "hook")
 _SERVICE_COMMANDS: Final = ("install", "uninstall")
-
-_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
-    **dict.fromkeys(("create", "replace", "patch", "deploy", "sync"), ("apply",)),
-    **dict.fromkeys(("get", "describe", "list", "ls", "show", "ps", "state", "who"), ("status",)),
-    **dict.fromkeys(("lint", "check"), ("validate",)),
-    **dict.fromkeys(("undo", "revert"), ("rollback",)),
-    **dict.fromkeys(("unsuspend", "unpause", "continue", "uncordon", "unlock", "unfreeze", "release"), ("resume",)),
-    **dict.fromkeys(("pause", "hold", "lock", "cordon", "freeze"), ("suspend",)),
-    **dict.fromkeys(("record", "snapshot", "dump"), ("observe",)),
-    **dict.fromkeys(("free", "idle"), ("status", "--free")),
-    **dict.fromkeys(("grid", "queues"), ("matrix",)),
-    "log": ("history",),
-    "logs": ("status", "--watch"),
-    "export": ("import",),
-    "version": ("--version",),
-}
-"""What other programs call a command of ours."""
-
-_BEGINNINGS: Final = ("init", "new", "create")
-"""What other programs call the command with which one begins."""
-
-_REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 
 
 def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
@@ -173,35 +151,13 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
         return f"Manifests are named with -f: {line_of((*action, '-f', name, *others))}"
     if name == "help":
         return f"To get help: {line_of(_help(context, rest))}"
-    if found_elsewhere := _called_elsewhere(context, name, rest):
+    if found_elsewhere := called_elsewhere(context, name, rest):
         return found_elsewhere
     similar = _similar(context, name, rest)
     meant = None if similar else meant_host(name, _files_in(context, action[0], others))
     if meant:
         return f"{meant.text} {line_of((*action, '--host', meant.name, *others))}"
     return similar or "'reconcile --help' lists the commands."
-
-
-def _called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> str:
-    """What was meant by a command that other programs have; empty where it is none of theirs."""
-    if name in _REMOVALS:
-        shown = line_of(("plan", *fitting_of(context, "plan", rest)))
-        return f"A guest is removed by removing its manifest; this shows what that does: {shown}"
-    if name in _BEGINNINGS and not {"-f", "--file"}.intersection(fitting_of(context, "apply", rest)):
-        return _beginning(context, rest)
-    if name in _ELSEWHERE:
-        words = _ELSEWHERE[name]
-        fitting = () if words[0].startswith("-") else fitting_of(context, words[0], rest)
-        return f"Did you mean: {line_of((*words, *fitting))}"
-    return ""
-
-
-def _beginning(context: click.Context, rest: Sequence[str]) -> str:
-    """How manifests come about; `rest` says on which host."""
-    command = command_called(context, "import")
-    made = line_of(("import", *(fitting(context, machine_only(command), rest) if command else ())))
-    how = "'reconcile explain guest.spec' says how, and this makes them of the host as it is"
-    return f"What is wanted is written in manifests; {how}: {made}"
 
 
 def _files_in(context: click.Context, name: str, words: Sequence[str]) -> Sequence[str]:

@@ -1,0 +1,102 @@
+"""What other programs call a command of ours, or have where we have none: the whole command to run instead."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import click
+
+from reconciler.cli.command_lines import line_of
+from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, machine_only, values_of
+
+_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
+    **dict.fromkeys(("create", "replace", "patch", "deploy", "sync"), ("apply",)),
+    **dict.fromkeys(("get", "describe", "list", "ls", "show", "view", "inspect", "ps", "state", "who"), ("status",)),
+    **dict.fromkeys(("lint", "check"), ("validate",)),
+    **dict.fromkeys(("undo", "revert"), ("rollback",)),
+    **dict.fromkeys(("unsuspend", "unpause", "continue", "uncordon", "unlock", "unfreeze", "release"), ("resume",)),
+    **dict.fromkeys(("pause", "hold", "lock", "cordon", "freeze"), ("suspend",)),
+    **dict.fromkeys(("record", "snapshot", "dump"), ("observe",)),
+    **dict.fromkeys(("free", "idle"), ("status", "--free")),
+    **dict.fromkeys(("grid", "queues"), ("matrix",)),
+    "log": ("history",),
+    "logs": ("status", "--watch"),
+    "export": ("import",),
+    "version": ("--version",),
+}
+"""What other programs call a command of ours."""
+
+_BEGINNINGS: Final = ("init", "new", "create")
+"""What other programs call the command with which one begins."""
+
+_REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
+
+_UNDOING: Final = ("undo", "revert")
+"""What other programs call taking one change back, where a rollback to a generation keeps that one."""
+
+_SHOWING: Final = ("show", "describe", "get", "view", "inspect")
+"""What other programs call showing one thing, which may be a generation."""
+
+_GENERATIONS: Final = ("generation", "generations", "gen", "apply", "change")
+_NEWEST: Final = ("latest", "newest", "last")
+
+
+def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> str:
+    """What was meant by a command that other programs have; empty where it is none of theirs.
+
+    Args:
+        context: that of the whole program.
+        name: of the command, which we do not have.
+        rest: the words behind it.
+    """
+    if name in _REMOVALS:
+        shown = line_of(("plan", *fitting_of(context, "plan", rest)))
+        return f"A guest is removed by removing its manifest; this shows what that does: {shown}"
+    if name in _BEGINNINGS and not {"-f", "--file"}.intersection(fitting_of(context, "apply", rest)):
+        return _beginning(context, rest)
+    if found := _about_generations(context, name, rest):
+        return found
+    if name in _ELSEWHERE:
+        words = _ELSEWHERE[name]
+        fitting = () if words[0].startswith("-") else fitting_of(context, words[0], rest)
+        return f"Did you mean: {line_of((*words, *fitting))}"
+    return ""
+
+
+def _about_generations(context: click.Context, name: str, rest: Sequence[str]) -> str:
+    """What shows, or takes back, the generation that `rest` names; empty where it is not about one."""
+    words = [one for one in _others(context, rest) if one.lower() not in _GENERATIONS]
+    machine = _machine(context, "history", rest)
+    is_one = len(words) == 1 and words[0].isdecimal() and not words[0].startswith("0")
+    if name == "state" and is_one:
+        return f"Did you mean: {line_of(('history', 'state', *words, *machine))}"
+    if name in _SHOWING and is_one:
+        return f"Did you mean: {line_of(('history', 'show', *words, *machine))}"
+    if name in _UNDOING and is_one:
+        shown = line_of(("history", "show", *words, *machine))
+        return f"Did you mean: {shown}    # says how to take it back"
+    if name in _UNDOING and words:
+        if words[0].lower() in _NEWEST:
+            return f"Did you mean: {line_of(('rollback', *machine))}"
+        return f"Did you mean: {line_of(('history', *machine))}    # lists what can be taken back"
+    return ""
+
+
+def _others(context: click.Context, words: Sequence[str]) -> list[str]:
+    """Those of `words` that are neither an option nor the value of one that says which host is meant."""
+    command = command_called(context, "history")
+    found = values_of(context, machine_only(command), words) if command else None
+    return [one for one in (found[1] if found else words) if not one.startswith("-")]
+
+
+def _machine(context: click.Context, name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Those of `words` that say to the command `name` which host is meant."""
+    command = command_called(context, name)
+    return fitting(context, machine_only(command), words) if command else ()
+
+
+def _beginning(context: click.Context, rest: Sequence[str]) -> str:
+    """How manifests come about; `rest` says on which host."""
+    made = line_of(("import", *_machine(context, "import", rest)))
+    how = "'reconcile explain guest.spec' says how, and this makes them of the host as it is"
+    return f"What is wanted is written in manifests; {how}: {made}"

@@ -1,0 +1,89 @@
+"""A command that other programs have is answered with the one of ours that does the same, which works as printed."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, Ran, change, example
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` in a fresh copy of the three guests with three generations; guest1 changed in the second one."""
+    made = example("three-guests", tmp_path, capsys)
+    monkeypatch.chdir(made.directory)
+    assert made.bare("apply", "--yes", *WHERE).code == 0
+    change(made, "adapters: [5, 6]", "adapters: [6]")
+    assert made.bare("apply", "--yes", *WHERE).code == 0
+    change(made, "domains: [0x47, 0xff]", "domains: [0x47]")
+    assert made.bare("apply", "--yes", *WHERE).code == 0
+    return made
+
+
+WHERE = ("--simulate", "simulated-host.yaml")
+SIMULATED = " ".join(WHERE)
+
+
+def offered(ran: Ran) -> list[str]:
+    """The commands that `ran` prints, without remarks."""
+    lines = [line for line in ran.err.splitlines() if "reconcile " in line and line.split()[0] not in ("Usage:", "Try")]
+    return [line[line.index("reconcile ") :].partition("    #")[0] for line in lines]
+
+
+def run_offered(command: Command, line: str) -> Ran:
+    """What the printed `line` does."""
+    return command.bare(*shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("verb", ["undo", "revert"])
+@pytest.mark.parametrize("noun", ["", "generation "])
+def test_undoing_a_generation_is_no_rollback_to_it(command: Command, verb: str, noun: str) -> None:
+    """Which keeps that one and undoes the others: the generation is shown, with the command that undoes it."""
+    ran = command.bare(verb, *noun.split(), "2", *WHERE)
+
+    assert ran.code == 64
+    assert "# says how to take it back" in ran.err
+    (line,) = offered(ran)
+    assert line == f"reconcile history show 2 {SIMULATED}"
+    assert "to take back this change alone" in run_offered(command, line).err
+
+
+@pytest.mark.parametrize("words", ["undo", "revert", "undo last", "revert latest"])
+def test_undoing_without_a_generation_undoes_the_newest(command: Command, words: str) -> None:
+    """By a rollback, which asks first."""
+    (line,) = offered(command.bare(*words.split(), *WHERE))
+
+    assert line == f"reconcile rollback {SIMULATED}"
+
+
+@pytest.mark.parametrize("words", ["undo guest1", "revert guest1 --yes", "undo 1 2", "undo 02"])
+def test_undoing_what_no_command_undoes_alone_leads_to_the_history(command: Command, words: str) -> None:
+    """A rollback of everything is not what was asked for."""
+    (line,) = offered(command.bare(*words.split(), *WHERE))
+
+    assert line == f"reconcile history {SIMULATED}"
+    assert run_offered(command, line).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("show 2", "history show 2"),
+        ("describe 2", "history show 2"),
+        ("get generation 2", "history show 2"),
+        ("inspect 2", "history show 2"),
+        ("state 2", "history state 2"),
+        ("show guest1", "status guest1"),
+        ("show card05", "status card05"),
+        ("show 05", "status 05"),
+        ("state guest1", "status guest1"),
+        ("show 05.0047", "status 05.0047"),
+    ],
+)
+def test_a_whole_number_is_a_generation(command: Command, words: str, meant: str) -> None:
+    """And no card: what else can be shown is a guest, a queue or a card."""
+    (line,) = offered(command.bare(*words.split(), *WHERE))
+
+    assert line == f"reconcile {meant} {SIMULATED}"
+    assert run_offered(command, line).code == 0
