@@ -26,8 +26,8 @@ from reconciler.render.text import MOST_LINES
 def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, host: HostOptions) -> Exit:
     """Show who has which queue, in one grid of adapters and domains.
 
-    GUEST is the name of a guest or the uuid of its device; a QUEUE such as 05.0047 or a CARD such as card05 stands for
-    itself, and for the guests that have it, or are to have it.
+    GUEST is the name of a guest or the uuid of its device. A QUEUE such as 05.0047 stands for itself and for the guests
+    that have it, or are to have it; a CARD such as card05 stands for its queues, and with a label for its guests.
 
     For a host that 'reconcile observe' has recorded use 'reconcile report --observed FILE --html PAGE'.
     """
@@ -39,7 +39,8 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
         status = seen.status(machine)
     if status.plan:
         show_problems(status.plan.problems)
-    rows = chosen(status, guests, selector)
+    # A card is a row of its own: the other rows of its guests were not asked for.
+    rows = chosen(status, guests, selector, by_card=bool(selector.pairs))
     grid = _grid(status)
     asked = asked_for(status, guests)
     # With a label, guests alone are asked for.

@@ -116,7 +116,7 @@ def matrix_text(
         head += [page.paint("warning", line) for line in _divided("  suspended   ", suspended, page)]
     head += [page.paint("warning", line) for one in unseen for line in _divided("  not seen    ", one, page)]
     head.append("")
-    summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
+    summary = [page.paint("bold", line) for line in _summary(grid, shown, page.width or USUAL_WIDTH)]
     lines = [*head, *drawing.lines(part, None), *drawing.marks(part, None), *summary]
     if most is not None and len(lines) > most:
         hint = [*page.with_remark(f"  next: {whole}    # shows all of it"), ""] if whole else []
@@ -131,17 +131,22 @@ def _divided(lead: str, text: str, page: Page) -> list[str]:
     return [page._replace(shown=unchanged).cut(line) for line in page.wrapped(lead, text, 0)]
 
 
-def _summary(grid: Grid, width: int) -> list[str]:
-    """How many queues there are of each state, in as many lines as `width` asks for.
+def _summary(grid: Grid, shown: Grid, width: int) -> list[str]:
+    """How many queues there are of each state in `grid`, in as many lines as `width` asks for.
 
-    Those that are present add up to all of these; the others are counted apart.
+    Those that are present add up to all of these; the others are counted apart. Where only a part is `shown` it says
+    that the numbers are not those of the part.
     """
     absent = Counter(cell.state for cell in grid.cells if not cell.is_there)
     present = {state: grid.counts[state] - absent[state] for state in _WORDS}
     parts = [f"{count:,} {_WORDS[state]}" for state, count in present.items() if count or state in _ALWAYS_COUNTED]
     others = [f"{absent[state]:,} {words}" for state, words in _WORDS.items() if absent[state]]
     rest = f" Not present: {', '.join(others)}." if others else ""
-    return wrap(f"{counted(grid.present, 'queue')} present: {', '.join(parts)}.{rest}", width)
+    queues = counted(grid.present, "queue")
+    present = f"{queues} present"
+    if shown is not grid:
+        present = f"On the whole host {queues} {'is' if grid.present == 1 else 'are'} present"
+    return wrap(f"{present}: {', '.join(parts)}.{rest}", width)
 
 
 class _Band(NamedTuple):
@@ -201,6 +206,7 @@ class _Drawing:
         *,
         is_host_suspended: bool = False,
     ) -> None:
+        self._grid = grid
         self._shown = shown
         self._page = page
         self._across = page.width or USUAL_WIDTH
@@ -400,7 +406,16 @@ class _Drawing:
             lines.append(self._meaning(self._host, "the host's own drivers"))
         if CellState.FREE in states:
             lines.append(self._meaning(_FREE, f"free: {FREE_MEANS}"))
+        if self._leaves_out(part):
+            lines.append(self._meaning(" ", "blank: there is no such queue, or it was not asked for"))
         return [*lines, ""] if lines else []
+
+    def _leaves_out(self, part: _Part) -> bool:
+        """Whether a place in `part` is blank because its queue was not asked for."""
+        return any(
+            column.first in self._grid.rows[row.first] and column.first not in self._shown.rows[row.first]
+            for row, column in product(part.rows, part.columns)
+        )
 
     def _after_a_resume(self, state: CellState, part: _Part) -> tuple[str, str]:
         """What the sign of `state` means where all guests with it in `part` are suspended, and which of them are.

@@ -104,23 +104,30 @@ def _shares(queues: Sequence[QueueStatus]) -> Iterator[str]:
     awaited = [one for one in queues if one.missing and (one.held or one.claimed)]
     free = len(there) - len(held) - len(host) - len(claimed)
 
-    def number(some: Sequence[QueueStatus]) -> str:
-        return "all of them" if 1 < len(some) == len(queues) else f"{len(some):,}"
+    def share(some: Sequence[QueueStatus], whose: str, whose_all: str) -> str:
+        return f"{whose_all} all of them" if 1 < len(some) == len(queues) else f"{len(some):,} {whose}"
 
     if held:
-        names = _names(name for one in held for name in one.held)
-        yield f"{few_text(names)} {'has' if len(names) == 1 else 'have'} {number(held)}"
+        names, is_one = _all_names(name for one in held for name in one.held)
+        yield share(held, f"of {names}", f"{names} {'has' if is_one else 'have'}")
     if host:
-        yield f"the host's own drivers have {number(host)}"
+        yield share(host, "of the host's own drivers", "the host's own drivers have")
     if claimed:
-        names = _names(name for one in claimed for name in one.claimed)
-        yield f"{few_text(names)} {'claims' if len(names) == 1 else 'claim'} {number(claimed)}"
+        names, is_one = _all_names(name for one in claimed for name in one.claimed)
+        yield share(claimed, f"claimed by {names}", f"{names} {'claims' if is_one else 'claim'}")
     if free:
         yield "all of them are free" if 1 < free == len(queues) else f"{free:,} free"
     if awaited:
-        names = _names(name for one in awaited for name in (*one.held, *one.claimed))
-        which = number(awaited) if there else counted(len(awaited), "queue")
-        yield f"{few_text(names)} {'waits' if len(names) == 1 else 'wait'} for {which}"
+        names, is_one = _all_names(name for one in awaited for name in (*one.held, *one.claimed))
+        waits = f"{names} {'waits' if is_one else 'wait'} for"
+        yield share(awaited, f"to come for {names}", waits) if there else f"{waits} {counted(len(awaited), 'queue')}"
+
+
+def _all_names(names: Iterable[str]) -> tuple[str, bool]:
+    """The first few of `names`, joined by "and" as a comma ends what is said of them; and whether there is but one."""
+    every = sorted(set(names))
+    text = few_text(every)
+    return (text if "…" in text else " and ".join(text.rsplit(", ", 1))), len(every) == 1
 
 
 def _are(count: int) -> str:
@@ -129,10 +136,6 @@ def _are(count: int) -> str:
 
 def _it(count: int) -> str:
     return "it" if count == 1 else "them"
-
-
-def _names(names: Iterable[str]) -> list[str]:
-    return sorted(set(names))
 
 
 def free_answers(

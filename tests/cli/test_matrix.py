@@ -207,7 +207,9 @@ def test_nothing_to_draw_is_said(command: Command, tmp_path: Path) -> None:
     labelled = command("matrix", "-l", "tenant=none")
     empty = command.bare("matrix", "--simulate", str(bare))
 
-    assert "\n\nNone of these guests has or claims a queue.\n\n18 queues present: " in labelled.out
+    assert (
+        "\n\nNone of these guests has or claims a queue.\n\nOn the whole host 18 queues are present: " in labelled.out
+    )
     assert empty.code == 0, empty.err
     assert empty.out.endswith(
         "\n\nNo queue is there, held or claimed.\n\n0 queues present: 0 held, 0 of the host, 0 free.\n"
@@ -442,8 +444,8 @@ def test_no_row_is_empty_where_rows_are_left_out(
         (["06.0005"], ["06.0005: free, as no guest has it and none is to have it"], {"06": 1}),
         (
             ["card05"],
-            ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: guest1, guest2 have 4, 2 free"],
-            {"05": 6, "06": 2},
+            ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: 4 of guest1 and guest2, 2 free"],
+            {"05": 6},
         ),
         (
             ["card04", "06.0005"],
@@ -480,6 +482,23 @@ def test_cards_and_queues_are_drawn_whoever_has_them(
     assert "None of these guests" not in ran.out
     cells = states(command("matrix", *words, "-o", "json"))
     assert {card: sum(one.startswith(card) for one in cells) for card in sorted({one[:2] for one in cells})} == drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "rows", "is_explained"),
+    [((), 3, False), (("card05",), 1, False), (("guest1",), 2, False), (("guest1", "guest2"), 2, True)],
+)
+def test_a_part_says_what_it_leaves_out_and_that_its_numbers_are_of_the_host(
+    command: Command, words: tuple[str, ...], rows: int, is_explained: bool
+) -> None:
+    """A blank place is explained where a queue was not asked for."""
+    command("apply", "--yes")
+
+    *_, last = out = command("matrix", *words).out.splitlines()
+
+    assert sum(line.startswith("  0") for line in out) == rows
+    assert ("     blank: there is no such queue, or it was not asked for" in out) == is_explained
+    assert last.startswith("On the whole host 18 queues are present: " if words else "18 queues present")
 
 
 def test_a_domain_is_not_said_to_have_no_guest_where_one_has_it_on_another_card(command: Command) -> None:

@@ -149,10 +149,10 @@ def test_what_is_free_is_listed_of_the_cards_queues_and_domains_that_are_named(c
         (["04.0004"], ["04.0004: not free; the host's own drivers have it"], 0),
         (["07.0004"], ["07.0004: there is no such queue on this host now (adapter 0x07 (7) is not present)"], 0),
         (["card04"], ["adapter 0x04 (4): CEX5 CCA coprocessor, 6 queues: the host's own drivers have all of them"], 0),
-        (["card05"], ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: guest1, guest2 have 4, 2 free"], 2),
+        (["card05"], ["adapter 0x05 (5): CEX5 CCA coprocessor, 6 queues: 4 of guest1 and guest2, 2 free"], 2),
         (["card09"], ["adapter 0x09 (9): there is no such card on this host now; no guest has it"], 0),
-        ([".47"], ["domain 0x47 (71): 3 queues: guest2, guest3 have 2, the host's own drivers have 1"], 0),
-        (["0005"], ["domain 0x05 (5): 3 queues: the host's own drivers have 1, 2 free"], 2),
+        ([".47"], ["domain 0x47 (71): 3 queues: 2 of guest2 and guest3, 1 of the host's own drivers"], 0),
+        (["0005"], ["domain 0x05 (5): 3 queues: 1 of the host's own drivers, 2 free"], 2),
         (["0009"], ["domain 0x09 (9): no queue of it is here now"], 0),
         (
             ["05.0047", "card04", "0009"],

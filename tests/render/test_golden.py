@@ -199,7 +199,7 @@ _COUNTS = re.compile(r"(\d[\d,]*) (?:held|of the host|free|pending|planned|leavi
 def test_the_counts_of_a_matrix_add_up_to_the_queues_that_are_present(name: str) -> None:
     """Those of queues that are not present are counted apart."""
     summary = " ".join(TEXTS[name](100_000, plain).splitlines()[-1:])
-    total, _, counts = summary.partition(" queues present: ")
+    total, _, counts = summary.removeprefix("On the whole host ").replace(" are ", " ").partition(" queues present: ")
     present, _, absent = counts.partition(". Not present: ")
 
     assert sum(int(one.replace(",", "")) for one in _COUNTS.findall(present)) == int(total.replace(",", ""))
