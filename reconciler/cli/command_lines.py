@@ -168,10 +168,12 @@ def _text(value: Any) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """`seconds` as `Duration` reads them, in the largest unit of which they are a multiple."""
-    whole = round(seconds)
-    size, unit = next((size, unit) for size, unit in _UNITS if (whole and whole % size == 0) or size == 1)
-    return f"{whole // size}{unit}"
+    """`seconds` as `Duration` reads them, and as people say it: 77 minutes are ``1h17m``."""
+    left, text = round(seconds), ""
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
 
 def _is_given(context: click.Context, flag: str) -> bool:

@@ -13,6 +13,7 @@ from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.meant.guests import host_meant, recorded, refuse_nouns, require_known
 from reconciler.cli.meant.queues import refuse_paths
+from reconciler.cli.meant.reasons import EXAMPLE_REASON, OWN_REASON
 from reconciler.cli.open_host import (
     opened,
     require_ap_bus,
@@ -206,15 +207,12 @@ def suspend_command(
     return Exit.DONE
 
 
-_EXAMPLE: Final = "key ceremony, ask Kim"
-
-
 def _example_reason() -> str:
     """Have the current command a reason, as an example; returned."""
     context = click.get_current_context()
-    context.params["reason"] = _EXAMPLE
+    context.params["reason"] = EXAMPLE_REASON
     context.set_parameter_source("reason", ParameterSource.COMMANDLINE)
-    return _EXAMPLE
+    return EXAMPLE_REASON
 
 
 def _no_reason(*, named: bool) -> Refused:
@@ -222,7 +220,7 @@ def _no_reason(*, named: bool) -> Refused:
     context = click.get_current_context()
     line = changed_line(context)
     if named:
-        return Refused(_NO_REASON, f"{line}    # for example")
+        return Refused(_NO_REASON, f"{line}{OWN_REASON}")
     return Refused(
         f"{_NO_REASON}. Without a guest the whole host is suspended",
         f"{changed_line(context, guests=('GUEST',))}    # a guest, for example",

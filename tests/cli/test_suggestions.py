@@ -293,7 +293,8 @@ def test_until_a_time_is_made_a_duration(until: str, duration: str) -> None:
     refused = with_duration(click.NoSuchOption("--until"), context, said, NOON)
 
     assert refused
-    assert refused.message.endswith(f": reconcile suspend --for {duration} guest1")
+    reason = "--reason 'key ceremony, ask Kim'    # with your own reason"
+    assert refused.message.endswith(f": reconcile suspend --for {duration} guest1 {reason}")
 
 
 @pytest.mark.parametrize("action", ["--plan", "--apply", "validate"])

@@ -268,7 +268,7 @@ def test_a_suspension_without_a_reason_is_refused_with_an_example(command: Comma
     assert (ran.code, ran.out) == (64, "")
     said = " ".join(ran.err.split())
     assert "--reason 'key ceremony, ask Kim'" in said
-    assert said.endswith("# for example")
+    assert said.endswith("# with your own reason")
 
 
 def test_suspend_says_what_it_keeps_off_and_how_it_ends(command: Command) -> None:

@@ -87,3 +87,55 @@ def test_a_whole_number_is_a_generation(command: Command, words: str, meant: str
 
     assert line == f"reconcile {meant} {SIMULATED}"
     assert run_offered(command, line).code == 0
+
+
+SUSPENDING = ["pause", "hold", "lock", "cordon", "freeze"]
+ENDS = ["--until 23:59", "--till 2030-01-01", "--duration 2h", "--until tomorrow"]
+
+
+@pytest.mark.parametrize(
+    "words", [*(f"{verb} guest1" for verb in SUSPENDING), *(f"suspend guest1 {end}" for end in ENDS), "suspend guest1"]
+)
+def test_a_suspension_is_printed_with_a_reason(command: Command, words: str) -> None:
+    """As an example, which is said, so that the command works as printed."""
+    ran = command.bare(*words.split(), *WHERE)
+
+    (line,) = offered(ran)
+    assert "--reason 'key ceremony, ask Kim'" in line
+    assert "# with your own reason" in ran.err
+    assert run_offered(command, line).out.startswith("guest guest1: suspended until ")
+
+
+@pytest.mark.parametrize("option", ["--reason", "-m", "--message", "--comment"])
+@pytest.mark.parametrize("verb", [*SUSPENDING, "suspend"])
+def test_a_reason_that_was_given_stays(command: Command, verb: str, option: str) -> None:
+    """Also where its option has another name."""
+    if (verb, option) == ("suspend", "--reason"):
+        return
+    ran = command.bare(verb, "guest1", option, "an audit", *WHERE)
+
+    (line,) = offered(ran)
+    assert line == f"reconcile suspend guest1 --reason 'an audit' {SIMULATED}"
+    assert "#" not in ran.err
+    assert run_offered(command, line).code == 0
+
+
+@pytest.mark.parametrize("verb", SUSPENDING)
+def test_without_a_guest_that_the_whole_host_is_suspended_is_said(command: Command, verb: str) -> None:
+    """Behind the command for a guest."""
+    guest, host = offered(command.bare(verb, *WHERE))
+
+    assert guest.startswith("reconcile suspend GUEST")
+    assert run_offered(command, host).out == "the whole host: suspended until it is resumed\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [("77m", "1h17m"), ("90s", "1m30s"), ("120m", "2h"), ("25h", "1d1h"), ("86401s", "1d1s"), ("2d", "2d")],
+)
+def test_a_duration_is_printed_in_units_that_people_use(command: Command, given: str, printed: str) -> None:
+    """The same duration all the same."""
+    (line,) = offered(command.bare("suspend", "guest1", "--for", given, *WHERE))
+
+    assert f" --for {printed} " in line
+    assert run_offered(command, line).code == 0

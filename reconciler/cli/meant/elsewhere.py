@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli.command_lines import line_of, names_of
 from reconciler.cli.meant.fitting import command_called, fitting_of, known_and_working, near_options, values_of
+from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.model.similar import nearest
 
 _LOOKING: Final = ("status", "plan", "matrix", "drift", "history", "validate", "report", "doctor")
@@ -98,7 +99,9 @@ def with_duration(
     example = "" if duration else ", for example"
     words = (*names_of(context), *said[:at], "--for", duration or _EXAMPLE, *rest)
     found = known_and_working(context.find_root(), words)
-    ending = f": {line_of(found)}" if found else " (DURATION)."
+    reasoned = with_reason(found or ())
+    remark = "" if reasoned == found else OWN_REASON
+    ending = f": {line_of(reasoned)}{remark}" if found else " (DURATION)."
     text = f"No such option '{error.option_name}'. How long is said with --for{example}{ending}"
     return click.UsageError(text, context)
 

@@ -15,6 +15,7 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("--force", "-force"), ("--yes",)),
     **dict.fromkeys(("-v", "--verbose"), ()),
     "-V": ("--version",),
+    **dict.fromkeys(("-m", "--message", "--comment", "--because"), ("--reason",)),
     "--to": (),  # a generation is a word of its own
     **dict.fromkeys(("--json", "-json"), ("-o", "json")),
     "--format": ("-o",),

@@ -1,6 +1,7 @@
-"""A reason of several words without quotes, of which the shell made names of guests: the command that was meant."""
+"""The reason of a suspension that was left out, or typed without quotes: the command that was meant."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import click
 
@@ -9,7 +10,21 @@ from reconciler.cli.tree import SAID, Refused
 from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
 
-_REASON = "--reason"
+EXAMPLE_REASON: Final = "key ceremony, ask Kim"
+"""The reason in a command that is printed where none was given."""
+
+OWN_REASON: Final = "    # with your own reason"
+"""The remark behind a command with that."""
+
+_REASON: Final = "--reason"
+
+
+def with_reason(words: Sequence[str]) -> tuple[str, ...]:
+    """`words`, those of a suspension, with a reason as an example where they have none, so that they work."""
+    if any(one.partition("=")[0] == _REASON for one in words):
+        return tuple(words)
+    end = words.index("--") if "--" in words else len(words)
+    return (*words[:end], _REASON, EXAMPLE_REASON, *words[end:])
 
 
 def with_quotes(known: Sequence[str]) -> Refused | None:

@@ -6,7 +6,9 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import line_of
-from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, machine_only, values_of
+from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, known_words, machine_only, values_of
+from reconciler.cli.meant.reasons import OWN_REASON, with_reason
+from reconciler.cli.tree import Refused
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
@@ -15,7 +17,6 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("lint", "check"), ("validate",)),
     **dict.fromkeys(("undo", "revert"), ("rollback",)),
     **dict.fromkeys(("unsuspend", "unpause", "continue", "uncordon", "unlock", "unfreeze", "release"), ("resume",)),
-    **dict.fromkeys(("pause", "hold", "lock", "cordon", "freeze"), ("suspend",)),
     **dict.fromkeys(("record", "snapshot", "dump"), ("observe",)),
     **dict.fromkeys(("free", "idle"), ("status", "--free")),
     **dict.fromkeys(("grid", "queues"), ("matrix",)),
@@ -37,6 +38,9 @@ _UNDOING: Final = ("undo", "revert")
 _SHOWING: Final = ("show", "describe", "get", "view", "inspect")
 """What other programs call showing one thing, which may be a generation."""
 
+_SUSPENDING: Final = ("pause", "hold", "lock", "cordon", "freeze")
+"""What other programs call a suspension."""
+
 _GENERATIONS: Final = ("generation", "generations", "gen", "apply", "change")
 _NEWEST: Final = ("latest", "newest", "last")
 
@@ -48,6 +52,9 @@ def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> 
         context: that of the whole program.
         name: of the command, which we do not have.
         rest: the words behind it.
+
+    Raises:
+        Refused: there is more than one line to say.
     """
     if name in _REMOVALS:
         shown = line_of(("plan", *fitting_of(context, "plan", rest)))
@@ -56,6 +63,8 @@ def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> 
         return _beginning(context, rest)
     if found := _about_generations(context, name, rest):
         return found
+    if name in _SUSPENDING:
+        return _suspending(context, name, rest)
     if name in _ELSEWHERE:
         words = _ELSEWHERE[name]
         fitting = () if words[0].startswith("-") else fitting_of(context, words[0], rest)
@@ -87,6 +96,28 @@ def _others(context: click.Context, words: Sequence[str]) -> list[str]:
     command = command_called(context, "history")
     found = values_of(context, machine_only(command), words) if command else None
     return [one for one in (found[1] if found else words) if not one.startswith("-")]
+
+
+def _suspending(context: click.Context, name: str, rest: Sequence[str]) -> str:
+    """How the guests that `rest` names are suspended, with a reason.
+
+    Raises:
+        Refused: it names none, so that the whole host would be suspended.
+    """
+    command = command_called(context, "suspend")
+    known = [part for word in rest for part in known_words(command, word)] if command else []
+    fitting = fitting_of(context, "suspend", known)
+    words = with_reason(fitting)
+    remark = "" if words == fitting else OWN_REASON
+    values = values_of(context, command, fitting) if command else None
+    given = [values[0].get(one) for one in ("guests", "labels")] if values else []
+    if values and not any(isinstance(one, list | tuple) and one for one in given):  # click has its own mark for none
+        raise Refused(
+            f"No such command '{name}': it is called suspend. Without a guest the whole host is suspended",
+            f"{line_of(('suspend', 'GUEST', *words))}    # a guest, for example",
+            f"{line_of(('suspend', *words))}    # the whole host: no guest is changed",
+        )
+    return f"Did you mean: {line_of(('suspend', *words))}{remark}"
 
 
 def _machine(context: click.Context, name: str, words: Sequence[str]) -> tuple[str, ...]:
