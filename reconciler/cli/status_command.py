@@ -56,7 +56,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 @click.option(
     "--free",
     is_flag=True,
-    help="List the queues that no guest and not the host has, and who claims them; with CARD or QUEUE those only.",
+    help="List the queues that neither a guest nor the host has, and who claims them; with CARD or QUEUE only those.",
 )
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("table", "wide", "json", "yaml", "name")

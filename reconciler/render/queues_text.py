@@ -172,7 +172,7 @@ def free_text(
     whole: str = "",
     answers: Sequence[str] = (),
 ) -> str:
-    """All queues that no guest and not the host has, a line each: card, which guests claim it, and what is wrong.
+    """All queues that neither a guest nor the host has, a line each: card, which guests claim it, and what is wrong.
 
     Args:
         status: with the queues that are shown.
@@ -192,26 +192,26 @@ def free_text(
         return lines_text([*page.wrapped("", found), *claims_lines, "", *compared])
     cards = {card.adapter: card for card in status.observed.cards}
     claims = status.claims()
-    heading = ["QUEUE", "CARD", "CLAIMED BY"]
-    rows, is_cut = [], False
+    heading, rows, is_cut = ["QUEUE", "CARD", *(["CLAIMED BY"] if claims else [])], [], False
     for queue in status.unheld:
         card, names = cards.get(queue.adapter), claims.get(queue, ())
         every = ", ".join(names)
         claimed = (every if wide else few_text(names)) or _NONE
         is_cut = is_cut or claimed != (every or _NONE)
         kind = card_name(card, status.observed.mode_of(card.adapter)) if card else _NONE
-        rows.append(Row((str(queue), kind, claimed), {2: "faint"} if names else {}))
+        rows.append(Row((str(queue), kind, *([claimed] if claims else [])), {2: "faint"} if names else {}))
     troubles = [card_trouble(cards[one.adapter]) if one.adapter in cards else "" for one in status.unheld]
+    least = [(2, 8)] if claims else []
     if any(troubles):
-        heading.append("TROUBLE")
+        least.append((len(heading), 10))
         rows = [
             Row(
                 (*row.cells, trouble.removeprefix("is ") or _NONE),
-                {**row.styles, **({3: "warning"} if trouble else {})},
+                {**row.styles, **({len(heading): "warning"} if trouble else {})},
             )
             for row, trouble in zip(rows, troubles, strict=True)
         ]
-    least = ((2, 8), (3, 10))[: len(heading) - 2]
+        heading.append("TROUBLE")
     uncut = table_lines(heading, rows, page._replace(width=None), least)
     lines = uncut if wide else table_lines(heading, rows, page, least)
     count = len(status.unheld) - len(claims)

@@ -188,7 +188,7 @@ def test_some_guests_alone(command: Command) -> None:
     assert "  05     b b\n" in ran.out
     assert "  06" not in ran.out
     assert "guest1" not in ran.out
-    assert ran.out.endswith("18 queues present: 8 held, 6 of the host, 4 free.\n")
+    assert ran.out.endswith("\nOn the whole host 18 queues are present: 8 held, 6 of the host, 4 free.\n")
     assert states(command("matrix", "guest2", "-o", "json")).keys() == {"05.0047", "05.00ff"}
     assert unknown.code == 64
     assert "gest2" in unknown.err

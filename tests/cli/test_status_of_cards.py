@@ -1,6 +1,7 @@
 """``status`` and ``matrix`` of a card, by its number or its name in /sys."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -168,7 +169,8 @@ def test_what_is_asked_to_be_free_and_is_not_says_who_has_it(
     out = command("status", "--free", *words).out
 
     assert [line[: len(answer)] for line, answer in zip(out.splitlines(), answers, strict=False)] == answers
-    assert sum(line.endswith("  -") for line in out.splitlines()) == free
+    assert len(re.findall(r"^[0-9a-f]{2}\.[0-9a-f]{4}  ", out, re.MULTILINE)) == free
+    assert "CLAIMED BY" not in out, "nothing here is claimed"
     record = json.loads(command("status", "--free", *words, "-o", "json").out)
     assert len(record["free"]) == free
     named = [word for word in words if word[2:3] == "."]
@@ -305,3 +307,15 @@ def test_the_mode_of_a_card_is_shown_where_the_card_is(command: Command, mode: s
     wide = command("status", "-o", "wide").out
     assert f"{row}: adapter" in wide
     assert "CEX5 CCA: adapter" in wide
+
+
+def test_who_claims_a_queue_has_a_column_where_one_is_claimed(command: Command) -> None:
+    """Before the apply that gives it."""
+    command("apply", "--yes")
+    change(command, "domains: [4, 0xab]", "domains: [4, 5]")
+
+    out = command("status", "--free").out
+
+    assert "QUEUE    CARD              CLAIMED BY" in out
+    assert re.search(r"^05\.0005  CEX5 CCA +guest1$", out, re.MULTILINE)
+    assert re.search(r"^05\.0006  CEX5 CCA +-$", out, re.MULTILINE)
