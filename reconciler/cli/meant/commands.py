@@ -91,9 +91,10 @@ def _applying(context: click.Context, saved: str, words: Sequence[str]) -> str:
 
 def other_value(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
     """`error`, with the command for the value that was meant, or that lists the generations where one is wrong."""
+    from reconciler.cli.meant.durations import with_duration_in_words
     from reconciler.cli.meant.elsewhere import with_value
 
-    if refused := with_value(error, context, said):
+    if refused := with_value(error, context, said) or with_duration_in_words(error, context, said):
         return refused
     is_missing = isinstance(error, click.MissingParameter)
     if error.param is None or error.param.name != "number" or is_missing:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import line_of, names_of
+from reconciler.cli.meant.durations import duration_in, value_in
 from reconciler.cli.meant.fitting import command_called, fitting_of, known_and_working, near_options, values_of
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.model.similar import nearest
@@ -95,7 +96,11 @@ def with_duration(
     rest = list(said[at + 1 :])
     if not equals and rest and not rest[0].startswith("-"):
         value = rest.pop(0)
-    duration = value if re.fullmatch(r"(\d+[dhms])+", value) else _until(value, now)
+    if not equals:  # such as 2 hours
+        while rest and not rest[0].startswith("-") and duration_in(f"{value} {rest[0]}"):
+            value = f"{value} {rest.pop(0)}"
+    is_right = re.fullmatch(r"(\d+[dhms])+", value)
+    duration = value if is_right else duration_in(value) or _until(value, now)
     example = "" if duration else ", for example"
     words = (*names_of(context), *said[:at], "--for", duration or _EXAMPLE, *rest)
     found = known_and_working(context.find_root(), words)
@@ -127,7 +132,7 @@ def with_value(error: click.BadParameter, context: click.Context, said: Sequence
     option = error.param
     if not isinstance(option, click.Option) or not isinstance(option.type, click.Choice):
         return None
-    found = _value_in(option, said)
+    found = value_in(option, said)
     if found is None:
         return None
     at, lead, value = found
@@ -138,20 +143,6 @@ def with_value(error: click.BadParameter, context: click.Context, said: Sequence
     is_right = values_of(context, context.command, words) is not None
     what = f"Did you mean: {line_of((*names_of(context), *words))}" if is_right else f"Did you mean '{meant}'?"
     return click.UsageError(f"{error.format_message()} {what}", context)
-
-
-def _value_in(option: click.Option, said: Sequence[str]) -> tuple[int, str, str] | None:
-    """The last value of `option` among `said`: in which word, what stands before it there, and itself."""
-    found = None
-    for at, word in enumerate(said):
-        name, equals, value = word.partition("=")
-        if word in option.opts and said[at + 1 :]:
-            found = (at + 1, "", said[at + 1])
-        elif equals and name in option.opts and name.startswith("--"):
-            found = (at, f"{name}=", value)
-        elif word[:2] in option.opts and not word.startswith("--") and word[2:]:
-            found = (at, word[:2], word[2:])
-    return found
 
 
 def _choice(value: str, choices: Sequence[str]) -> str:
