@@ -82,9 +82,10 @@ def _meant(host: HostOptions, words: Sequence[str]) -> Refused:
         shown = f"{_line_for((), format='wide')}    # names the guests of each"
         return Refused(text, shown)
     if len(numbers) == len(words) == 2:
-        return Refused("two generations are compared by diff", _line_for(("diff", *words)))
+        return Refused("to compare two generations, use diff", _line_for(("diff", *words)))
     if len(words) == 1 and _is_apply(host, first):
-        return Refused(f"one apply is shown by show: {first} is no subcommand", _line_for(("show", first)))
+        what = "generation" if numbers else "the apply"
+        return Refused(f"to see {what} {first}, use show", _line_for(("show", first)))
     if first in _NAMES:
         return _too_few_or_many(host, first, others)
     if near := nearest(first, _NAMES):
@@ -98,9 +99,9 @@ def _too_few_or_many(host: HostOptions, first: str, others: Sequence[str]) -> Re
     known = _newest(host)
     which = [str(one) for one in _applies(others)]
     if first != "state" and len(which) == 2 == len(others):
-        return Refused("two generations are compared by diff", _line_for(("diff", *which)))
+        return Refused("to compare two generations, use diff", _line_for(("diff", *which)))
     if first == "diff" and len(which) == 1 == len(others):
-        text = "diff compares two generations; what one has changed is shown by show"
+        text = "diff compares two generations; to see what one generation changed, use show"
         return Refused(text, _line_for(("show", which[0])))
     if first == "diff":
         newest_two = ("diff", *map(str, known[-2:])) if len(known) > 1 else ()
