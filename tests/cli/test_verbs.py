@@ -139,3 +139,51 @@ def test_a_duration_is_printed_in_units_that_people_use(command: Command, given:
 
     assert f" --for {printed} " in line
     assert run_offered(command, line).code == 0
+
+
+@pytest.mark.parametrize("verb", ["init", "new", "create"])
+@pytest.mark.parametrize("words", ["", "guest vault", "vault"])
+def test_manifests_are_written_or_imported(command: Command, verb: str, words: str) -> None:
+    """Each with the command that helps, which works."""
+    ran = command.bare(verb, *words.split(), *WHERE)
+
+    explained, imported = offered(ran)
+    assert (explained, imported) == ("reconcile explain guest.spec", f"reconcile import {SIMULATED}")
+    assert [run_offered(command, line).code for line in (explained, imported)] == [0, 0]
+    assert "Usage" not in ran.err
+
+
+@pytest.mark.parametrize("verb", ["edit", "modify", "set"])
+@pytest.mark.parametrize(
+    ("words", "guest"), [("guest1", "guest1"), ("guest guest1", "guest1"), ("gest1", "guest1"), ("", "")]
+)
+def test_who_edits_a_guest_is_led_to_its_manifest(command: Command, verb: str, words: str, guest: str) -> None:
+    """By its status, which names the file."""
+    ran = command.bare(verb, *words.split(), *WHERE)
+
+    shown, explained, planned = offered(ran)
+    assert shown == f"reconcile status {SIMULATED} {guest}".rstrip()
+    assert explained == "reconcile explain guest.spec"
+    assert planned == f"reconcile plan {SIMULATED}"
+    page = run_offered(command, shown).out
+    assert ("guests.yaml:" in page) is bool(guest)
+    assert "names its manifest" in ran.err if guest else "lists the guests" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("history 2", "show"),
+        ("history diff 1", "show"),
+        ("history 1 2", "diff"),
+        ("history show 1 2", "diff"),
+        ("history diff 1..2", ""),
+    ],
+)
+def test_a_word_that_the_history_lacks_is_named(command: Command, words: str, said: str) -> None:
+    """With the command that has it, which works."""
+    ran = command.bare(*words.split(), *WHERE)
+
+    (line,) = offered(ran)
+    assert said in ran.err.splitlines()[0]
+    assert run_offered(command, line).code == 0

@@ -1,5 +1,6 @@
 """What other programs call a command of ours, or have where we have none: the whole command to run instead."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -7,6 +8,8 @@ import click
 
 from reconciler.cli.command_lines import line_of
 from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, known_words, machine_only, values_of
+from reconciler.cli.meant.names import meant_guest
+from reconciler.cli.meant.nouns import GUESTS
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.cli.tree import Refused
 
@@ -29,6 +32,11 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 
 _BEGINNINGS: Final = ("init", "new", "create")
 """What other programs call the command with which one begins."""
+
+_EDITING: Final = ("edit", "modify", "set", "vi", "vim", "nano")
+"""What other programs call changing what is wanted."""
+
+_EXPLAINED: Final = line_of(("explain", "guest.spec"))
 
 _REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 
@@ -60,7 +68,9 @@ def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> 
         shown = line_of(("plan", *fitting_of(context, "plan", rest)))
         return f"A guest is removed by removing its manifest; this shows what that does: {shown}"
     if name in _BEGINNINGS and not {"-f", "--file"}.intersection(fitting_of(context, "apply", rest)):
-        return _beginning(context, rest)
+        raise _beginning(context, name, rest)
+    if name in _EDITING:
+        raise _editing(context, name, rest)
     if found := _about_generations(context, name, rest):
         return found
     if name in _SUSPENDING:
@@ -126,8 +136,26 @@ def _machine(context: click.Context, name: str, words: Sequence[str]) -> tuple[s
     return fitting(context, machine_only(command), words) if command else ()
 
 
-def _beginning(context: click.Context, rest: Sequence[str]) -> str:
+def _beginning(context: click.Context, name: str, rest: Sequence[str]) -> Refused:
     """How manifests come about; `rest` says on which host."""
     made = line_of(("import", *_machine(context, "import", rest)))
-    how = "'reconcile explain guest.spec' says how, and this makes them of the host as it is"
-    return f"What is wanted is written in manifests; {how}: {made}"
+    return Refused(
+        f"No such command '{name}'. Guests are described in manifests, which are YAML files that you write",
+        f"{_EXPLAINED}    # says how to write one",
+        f"{made}    # writes those of the host as it is",
+    )
+
+
+def _editing(context: click.Context, name: str, rest: Sequence[str]) -> Refused:
+    """That manifests are edited as files are, and which one is that of the guest that `rest` names, if it is known."""
+    machine = _machine(context, "plan", rest)
+    guests = [one for one in _others(context, rest) if one.lower() not in GUESTS and not os.path.exists(one)]
+    meant = meant_guest(guests[0], ()) if guests else None
+    named = (meant.name if meant else guests[0],) if guests else ()
+    shown = line_of(("status", *machine, *named))
+    return Refused(
+        f"No such command '{name}'. Manifests are YAML files: change them with an editor, then look at the plan",
+        f"{shown}    # {'names its manifest' if named else 'lists the guests'}",
+        f"{_EXPLAINED}    # says what can be written in it",
+        f"{line_of(('plan', *machine))}    # shows what your change would do",
+    )
