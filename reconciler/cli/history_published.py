@@ -21,8 +21,8 @@ from reconciler.render.history_list import (
     commit_notes,
     listed_text,
     local_time,
-    suspension_listed,
     suspension_record,
+    suspensions_listed,
 )
 from reconciler.render.history_text import MOST_NAMES, commit_lines, wants_lines
 from reconciler.render.plan_json import json_text
@@ -100,7 +100,7 @@ def _list(view: HistoryView, format: str, asked: ListAsked) -> None:
         page = page._replace(width=None) if format == "wide" else page
         names = None if format == "wide" else MOST_NAMES
         lines = [_listed(one) for one in reversed(chosen.generations)]
-        rows = in_time(lines, [suspension_listed(one, names) for one in chosen.suspensions])
+        rows = in_time(lines, suspensions_listed(chosen.suspensions, names))
         listed = listed_text(rows, page)
         result(listed)
         # One whose record is damaged is published without the time at which it began.

@@ -85,14 +85,32 @@ class Listed(NamedTuple):
 WHOLE_HOST: Final = "the whole host"
 
 
-def suspension_listed(one: SuspensionChange, most_names: int | None, zone: tzinfo | None = None) -> Listed:
-    """The line of what happened to a suspension; it names at most so many guests, the rest counted (None: all)."""
+def suspensions_listed(
+    changes: Sequence[SuspensionChange], most_names: int | None, zone: tzinfo | None = None
+) -> list[Listed]:
+    """The lines of what happened to suspensions, in the order of time, which stays.
+
+    Each names at most so many guests, the rest counted (None: all), and says when it replaces one before it.
+    """
+    running: set[str] = set()
+    lines = []
+    for one in changes:
+        is_again = one.what is SuspensionEvent.SUSPENDED and running.issuperset(one.holders)
+        lines.append(_suspension_listed(one, most_names, zone, is_again=is_again))
+        running.difference_update(one.holders)
+        running.update(one.holders if one.what is SuspensionEvent.SUSPENDED else ())
+    return lines
+
+
+def _suspension_listed(one: SuspensionChange, most_names: int | None, zone: tzinfo | None, *, is_again: bool) -> Listed:
     names = one.guests if most_names is None or len(one.guests) <= most_names + 1 else one.guests[:most_names]
     more = len(one.guests) - len(names) + one.more
     who = ", ".join([*names, *([f"{more:,} more"] if more else [])]) or WHOLE_HOST
+    again = " (again)" if is_again else ""
     is_until = one.what is SuspensionEvent.SUSPENDED and one.until is not None
-    until = f", until {local_time(one.until or 0.0, zone)[:16]}" if is_until else ""
-    what = f"{who}: {one.reason}{until}"
+    # Before the reason, which may be long: a narrow column is cut behind it.
+    until = f" until {local_time(one.until or 0.0, zone)[:16]}" if is_until else ""
+    what = f"{who}{again}{until}: {one.reason}"
     return Listed(None, one.at or 0.0, one.what.value, one.by, what, what, "", "", is_whole=False)
 
 

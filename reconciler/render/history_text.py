@@ -20,7 +20,7 @@ from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.history_choice import Choice, earlier_lines, in_time
-from reconciler.render.history_list import Listed, listed_text, local_time, suspension_listed, suspension_record
+from reconciler.render.history_list import Listed, listed_text, local_time, suspension_record, suspensions_listed
 from reconciler.render.plan_json import json_text
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, local, plain
@@ -74,7 +74,7 @@ def history_text(
         return ending
     rows = in_time(
         [_listed(one, most_names) for one in reversed(generations)],
-        [suspension_listed(one, most_names, zone) for one in suspensions],
+        suspensions_listed(suspensions, most_names, zone),
     )
     listed = listed_text(rows, page, zone)
     is_cut = listed != listed_text(rows, page._replace(width=None), zone)

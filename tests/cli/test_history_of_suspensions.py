@@ -89,8 +89,8 @@ def test_what_happened_is_between_the_generations(site: Site) -> None:
     assert whats[0] == "guest1: key ceremony"
     assert whats[2:5] == [
         "the whole host: reboot",
-        "the whole host: reboot, until 2027-01-15 08:12",
-        "guest1, guest2: key ceremony, until 2027-01-15 10:01",
+        "the whole host until 2027-01-15 08:12: reboot",
+        "guest1, guest2 until 2027-01-15 10:01: key ceremony",
     ]
 
 
@@ -118,6 +118,35 @@ def test_generations_are_counted_without_them(site: Site) -> None:
     assert "rollback to 1" in " ".join(site.listed()[0]), back.err
 
 
+def test_one_that_replaces_another_says_so_and_until_when(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also at 80 columns, however long the reason is; not after a resume, nor for guests of which one is new."""
+    why = ("--reason", "firmware update of the card in slot four, ask operations")
+    for words in (
+        ("suspend", "guest1", *why, "--for", "1h"),
+        ("suspend", "guest1", *why, "--for", "2h"),
+        ("suspend", "guest1", "guest2", *why, "--for", "3h"),
+        ("suspend", *why),
+        ("suspend", "--reason", "another"),
+        ("resume", "guest1"),
+        ("suspend", "guest1", *why),
+    ):
+        site.run(*words)
+        site.wait(1)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    whats = [what for _, result, _, what in site.listed() if result == "suspended"]
+
+    starts = [
+        "guest1: firmware",
+        "the whole host (again): another",
+        "the whole host: firmware",
+        "guest1, guest2 until 2027-01-15 11:01",
+        "guest1 (again) until 2027-01-15 10:01: ",
+        "guest1 until 2027-01-15 09:01: ",
+    ]
+    assert [what[: len(start)] for what, start in zip(whats, starts, strict=True)] == starts
+
+
 def test_many_are_cut(site: Site) -> None:
     """To the newest 20, which are counted; all of them are listed by the command that is printed."""
     for number in range(25):
@@ -140,6 +169,7 @@ def test_those_of_guests_with_a_label(site: Site) -> None:
 
     assert "guest1: key ceremony" in labelled
     assert "the whole host: reboot" in labelled
+    assert "the whole host until 2027-01-15 08:12: reboot" in labelled
     site.wait(60)
     site.run("suspend", "guest3", "--reason", "moves")
     assert "moves" not in site.run("history", "-l", "tenant=payments").out
