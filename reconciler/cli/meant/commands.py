@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import again, changed_line, changed_words, line_of, names_of, words_of
+from reconciler.cli.meant.elsewhere import LOOKING
 from reconciler.cli.meant.files import Given, given_in, may_be_record, of_another_kind
 from reconciler.cli.meant.first_shown import PLANNING, first_shown
 from reconciler.cli.meant.fitting import (
@@ -24,7 +25,7 @@ from reconciler.cli.meant.fitting import (
 )
 from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.cli.meant.nouns import GUESTS
-from reconciler.cli.meant.verbs import called_elsewhere
+from reconciler.cli.meant.verbs import called_elsewhere, only_one
 from reconciler.manifests.files import STDIN
 from reconciler.model.printable import shortened
 from reconciler.model.similar import nearest
@@ -38,6 +39,9 @@ _ALIKE: Final = ("plan", "apply", "watch", "status", "matrix", "drift", "validat
 _OF_ONE_HOST: Final = ("watch", "doctor", "trigger")
 """Where the name of a Host is likely to be given as a word, and no other word is."""
 
+_MARKDOWN: Final = ("--markdown", "--md")
+"""What only a plan can be printed as."""
+
 _SERVICES: Final = ("watch", "boot", "serve", "hook")
 _SERVICE_COMMANDS: Final = ("install", "uninstall")
 
@@ -46,7 +50,7 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
     """`error`, about one of the words that were `said`, with the whole command where it is known what was meant."""
     if names_of(context) in _OF_PLANS and (saved := _saved_plan_behind(error, context.command, said)):
         return click.UsageError(_applying(context, *saved), context)
-    if shown := first_shown(error, context, said):
+    if shown := first_shown(error, context, said) or only_one(error, context, said):
         return shown
     found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
     name = error.option_name
@@ -291,6 +295,8 @@ def _with_command(error: click.NoSuchOption, context: click.Context, said: Seque
         return shown or known_and_working(root, ("plan", *said))
     if found := known_and_working(root, (*names, *said)):
         return found
+    if error.option_name in _MARKDOWN and names[0] in LOOKING:
+        return ("plan", "-o", "markdown", *fitting_of(root, "plan", around))
     if word in PLANNING and names[0] in {"plan", "apply", "watch"}:
         return known_and_working(root, ("plan", *(one for one in around if one not in {"--yes", *ACTIONS})))
     return None

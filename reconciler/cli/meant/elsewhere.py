@@ -14,12 +14,12 @@ from reconciler.cli.meant.fitting import command_called, fitting_of, known_and_w
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.model.similar import nearest
 
-_LOOKING: Final = ("status", "plan", "matrix", "drift", "history", "validate", "report", "doctor")
+LOOKING: Final = ("status", "plan", "matrix", "drift", "history", "validate", "report", "doctor")
 """The commands that change nothing, so that one of them can be advised in place of another."""
 
 _KIN: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(_LOOKING, _LOOKING),
-    "plan": ("apply", *_LOOKING),
+    **dict.fromkeys(LOOKING, LOOKING),
+    "plan": ("apply", *LOOKING),
     "apply": ("plan", "watch"),
     "watch": ("apply", "plan"),
 }

@@ -16,6 +16,9 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-v", "--verbose"), ()),
     "-V": ("--version",),
     **dict.fromkeys(("-m", "--message", "--comment", "--because"), ("--reason",)),
+    **dict.fromkeys(("--record", "--recorded"), ("--observed",)),
+    **dict.fromkeys(("--unused", "--idle", "--available", "--unassigned"), ("--free",)),
+    **dict.fromkeys(("--markdown", "--md"), ("-o", "markdown")),
     "--to": (),  # a generation is a word of its own
     **dict.fromkeys(("--json", "-json"), ("-o", "json")),
     "--format": ("-o",),

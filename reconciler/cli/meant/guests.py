@@ -13,7 +13,7 @@ from reconciler.cli.meant.first_shown import LISTS
 from reconciler.cli.meant.nouns import GUESTS, HOSTS
 from reconciler.cli.meant.queues import ALMOST_A_QUEUE
 from reconciler.cli.open_host import known_hosts, state_of, wanted_here
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, seconds_in
 from reconciler.cli.output import note
 from reconciler.cli.tree import Refused
 from reconciler.kernel.text_forms import UnknownText, parse_queue
@@ -33,6 +33,7 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     if not known.issuperset(guests):
         here = wanted_here(host)  # one may be new
         known |= {one.name for one in here.desired.guests} if here else set()
+    _refuse_duration(guests, known)
     if known and not known.issuperset(guests):
         from reconciler.cli.meant.reasons import with_quotes
 
@@ -57,6 +58,22 @@ def require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         from reconciler.cli.meant.names import other_guests
 
         raise _refused_host(host, unknown, known) or other_guests(unknown, known)
+
+
+def _refuse_duration(guests: tuple[str, ...], known: Container[str]) -> None:
+    """Return if no one of `guests` says how long they are suspended.
+
+    Raises:
+        Refused: one does, and is not `known` as a guest; it has the command with ``--for``.
+    """
+    context = click.get_current_context()
+    found = [one for one in guests if one not in known and seconds_in(one)]
+    if context.params.get("seconds", "") is not None or len(found) != 1:  # given, or no command that takes it
+        return
+    others = tuple(one for one in guests if one != found[0])
+    remark = "" if others else "    # the whole host"
+    line = changed_line(context, guests=others or None, seconds=found[0])
+    raise Refused(f"{found[0]} is no guest; how long guests are suspended is said with --for", f"{line}{remark}")
 
 
 def refuse_nouns(host: HostOptions, guests: tuple[str, ...], known: Container[str]) -> None:

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from reconciler.cli.command_lines import again
 from reconciler.cli.meant.fitting import machine_only
 from reconciler.cli.meant.guests import recorded
+from reconciler.cli.meant.nouns import NEWEST
 from reconciler.cli.open_host import state_of
 from reconciler.cli.options import HostOptions, OneApply
 from reconciler.cli.tree import Refused
@@ -42,6 +43,7 @@ def asked_for(host: HostOptions, words: Sequence[str], format: str) -> tuple[int
             line = _line_for(newest_one)
             raise Refused("a list has no diff; one generation has", line)
         return ()
+    _refuse_newest(host, words)
     which = _applies(words[1:])
     if (words[0], len(words), len(which)) not in _SUBJECTS:
         raise _meant(host, words)
@@ -50,6 +52,21 @@ def asked_for(host: HostOptions, words: Sequence[str], format: str) -> tuple[int
         what = f"{' and '.join(names)} {'goes' if len(names) == 1 else 'go'} with the list only"
         raise Refused(what, f"{_line_for(words)}    # without {'it' if len(names) == 1 else 'them'}")
     return (words[0], *which)
+
+
+def _refuse_newest(host: HostOptions, words: Sequence[str]) -> None:
+    """Return if no one of `words` stands for the newest generation, or there is none.
+
+    Raises:
+        Refused: one does; it has the command with the number.
+    """
+    places = [at for at, word in enumerate(words) if word.lower() in NEWEST and not _is_apply(host, word)]
+    known = _newest(host)
+    if not places or not known:
+        return
+    meant = [str(known[-1]) if at in places else word for at, word in enumerate(words)]
+    meant = meant if words[0] in _NAMES else ["show", *meant]
+    raise Refused(f"generations have numbers; the newest one is {known[-1]}", _line_for(meant))
 
 
 def _options_of_the_list() -> list[click.Parameter]:

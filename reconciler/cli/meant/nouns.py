@@ -11,6 +11,9 @@ HOSTS: Final = ("host", "hosts")
 _QUEUES: Final = ("queue", "queues", "apqn", "apqns")
 _CARDS: Final = ("card", "cards", "adapter", "adapters")
 _DOMAINS: Final = ("domain", "domains")
+NEWEST: Final = ("latest", "newest", "last")
+"""What other programs call the newest generation."""
+
 NOUNS: Final = (*GUESTS, *_QUEUES, *_CARDS, *_DOMAINS)
 
 _MOST_READINGS: Final = 4

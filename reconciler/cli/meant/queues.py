@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.meant.files import given_in, of_another_kind
-from reconciler.cli.meant.nouns import first_noun, without_nouns
+from reconciler.cli.meant.nouns import NOUNS, first_noun, without_nouns
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.cli.tree import Refused
@@ -38,6 +38,7 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
     Raises:
         click.UsageError: one is; it says what to run instead.
     """
+    _refuse_kinds(guests)
     for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
         if given_in(path):
             raise of_another_kind(click.get_current_context(), path, "the name of a guest")
@@ -46,6 +47,25 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
         is_here = is_read or not os.path.exists(path)
         here = host.here if is_here else host.here.reading((*host.paths, path))
         raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {here.line(STATUS)}")
+
+
+def _refuse_kinds(words: tuple[str, ...]) -> None:
+    """Return if no one of `words` is a kind and a name, as for kubectl: ``guest/NAME``.
+
+    Raises:
+        Refused: one is; it has the command without the kind.
+    """
+    parts: list[str] = []
+    for word in words:
+        kind, _, name = word.partition("/")
+        is_one = kind.lower() in NOUNS and name and "/" not in name and not os.path.exists(word)
+        parts += (kind, name) if is_one else (word,)
+    readings = without_nouns(parts, ())
+    if len(parts) == len(words) or any(one.domains for one in readings):
+        return
+    context = click.get_current_context()
+    lines = [changed_line(context, guests=one.words) for one in readings]
+    raise Refused("guests, queues and cards are named without a word before them", *lines)
 
 
 class Asked(NamedTuple):

@@ -6,17 +6,18 @@ from typing import Final
 
 import click
 
-from reconciler.cli.command_lines import line_of
+from reconciler.cli.command_lines import line_of, names_of
 from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, known_words, machine_only, values_of
 from reconciler.cli.meant.names import meant_guest
-from reconciler.cli.meant.nouns import GUESTS
+from reconciler.cli.meant.nouns import GUESTS, NEWEST
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.cli.tree import Refused
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
     **dict.fromkeys(("create", "replace", "patch", "deploy", "sync"), ("apply",)),
-    **dict.fromkeys(("get", "describe", "list", "ls", "show", "view", "inspect", "ps", "state", "who"), ("status",)),
+    **dict.fromkeys(("get", "describe", "list", "ls", "ps", "state"), ("status",)),
+    **dict.fromkeys(("show", "view", "inspect", "who", "whose", "owner", "blame"), ("status",)),
     **dict.fromkeys(("lint", "check"), ("validate",)),
     **dict.fromkeys(("undo", "revert"), ("rollback",)),
     **dict.fromkeys(("unsuspend", "unpause", "continue", "uncordon", "unlock", "unfreeze", "release"), ("resume",)),
@@ -49,8 +50,10 @@ _SHOWING: Final = ("show", "describe", "get", "view", "inspect")
 _SUSPENDING: Final = ("pause", "hold", "lock", "cordon", "freeze")
 """What other programs call a suspension."""
 
+_ONLY: Final = ("--only", "--just", "--single")
+"""What one calls an option that takes one generation back and keeps the later ones."""
+
 _GENERATIONS: Final = ("generation", "generations", "gen", "apply", "change")
-_NEWEST: Final = ("latest", "newest", "last")
 
 
 def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> str:
@@ -95,10 +98,23 @@ def _about_generations(context: click.Context, name: str, rest: Sequence[str]) -
         shown = line_of(("history", "show", *words, *machine))
         return f"Did you mean: {shown}    # says how to take it back"
     if name in _UNDOING and words:
-        if words[0].lower() in _NEWEST:
+        if words[0].lower() in NEWEST:
             return f"Did you mean: {line_of(('rollback', *machine))}"
         return f"Did you mean: {line_of(('history', *machine))}    # lists what can be taken back"
     return ""
+
+
+def only_one(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> Refused | None:
+    """What says how one generation is taken back, where `said` asks a rollback for that; None where it does not."""
+    if names_of(context) != ("rollback",) or error.option_name not in _ONLY:
+        return None
+    root = context.find_root()
+    words = [part for one in said for part in one.removeprefix(f"{error.option_name}=").split(" ") if part]
+    numbers = [one for one in _others(root, words) if one.isdecimal()]
+    shown = line_of(("history", *(("show", numbers[0]) if numbers else ()), *_machine(root, "history", words)))
+    what = "a rollback goes back to a generation, and undoes all that follow it"
+    remark = "says how to take it back alone" if numbers else "lists what can be taken back"
+    return Refused(f"No such option '{error.option_name}': {what}", f"{shown}    # {remark}")
 
 
 def _others(context: click.Context, words: Sequence[str]) -> list[str]:
