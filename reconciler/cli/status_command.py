@@ -5,7 +5,9 @@ host alone; what this user may not read is named.
 """
 
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +87,8 @@ def status_command(
         found = seen.status(machine)
     is_of_some = bool(guests) and format == "table" and not free
     part = free_asked_for(found, guests) if free else None
-    show_problems(_problems_beside(found, is_of_some=is_of_some))
+    is_text = format in ("table", "wide") and not free
+    show_problems(_problems_beside(found, is_of_some=is_of_some, is_text=is_text))
     if part:
         _show_free(part, format)
         seen.say_what_to_run()
@@ -119,12 +122,32 @@ def status_command(
     return Exit.DONE
 
 
-def _problems_beside(found: Status, *, is_of_some: bool) -> "Sequence[Problem]":
-    """The problems of the plan; where all of some guests is shown, without suspensions, which these name themselves."""
+def _problems_beside(found: Status, *, is_of_some: bool, is_text: bool) -> "Sequence[Problem]":
+    """The problems of the plan, without the suspensions that the status names itself, where it is a text.
+
+    Args:
+        found: the status.
+        is_of_some: whether all of some guests is shown, which is silent about the whole host.
+        is_text: whether it is a text with reasons.
+    """
     problems = found.plan.problems if found.plan else ()
-    if not is_of_some or found.suspended or not any(one.suspended for one in found.guests):
+    if not is_text:
         return problems
-    return [one for one in problems if one.id != "suspended"]
+    suspended = {one.name for one in found.guests if one.suspended}
+    alike = Counter(one.suspended for one in found.guests if one.suspended)
+
+    def is_said(one: "Problem") -> bool:
+        whose, by, _ = one.message.partition(" suspended by ")
+        if one.id != "suspended" or not by:
+            return False  # also where it is not known who is suspended
+        if whose == "the whole host is":
+            return not is_of_some
+        if names := re.findall("'([^']+)'", whose):
+            return suspended.issuperset(names)
+        # Many that are suspended alike are counted: each of them has a row, or they are named.
+        return any(one.message.startswith(f"{count:,} guests are {text}") for text, count in alike.items())
+
+    return [one for one in problems if not is_said(one)]
 
 
 def _refuse_beside_watch(host: HostOptions, format: str, words: Sequence[str]) -> None:

@@ -191,6 +191,12 @@ class Status(NamedTuple):
         return {queue: names for queue, names in found.items() if names}
 
     @property
+    def host_suspended(self) -> str:
+        """By whom the whole host is suspended, until when, how long that is from now, and why, behind a label."""
+        text = self.suspension.with_left if self.suspension else self.suspended
+        return f"the whole host {text.removeprefix('suspended ')}"
+
+    @property
     def suspended_uuids(self) -> frozenset[str]:
         """The devices of guests that the next apply leaves as they are: they, or the whole host, are suspended."""
         return frozenset(one.uuid for one in self.guests if one.suspended or self.suspended)

@@ -112,8 +112,7 @@ def matrix_text(
     head = [page.paint("bold", page.cut(f"Host {status.host}"))]
     head += _divided("  compared    ", compared_text(status), page)
     if status.suspended:
-        suspended = f"the whole host, {status.suspension.with_left if status.suspension else status.suspended}"
-        head += [page.paint("warning", line) for line in _divided("  suspended   ", suspended, page)]
+        head += [page.paint("warning", line) for line in _divided("  suspended   ", status.host_suspended, page)]
     head += [page.paint("warning", line) for one in unseen for line in _divided("  not seen    ", one, page)]
     head.append("")
     summary = [page.paint("bold", line) for line in _summary(grid, shown, page.width or USUAL_WIDTH)]
@@ -143,10 +142,10 @@ def _summary(grid: Grid, shown: Grid, width: int) -> list[str]:
     others = [f"{absent[state]:,} {words}" for state, words in _WORDS.items() if absent[state]]
     rest = f" Not present: {', '.join(others)}." if others else ""
     queues = counted(grid.present, "queue")
-    present = f"{queues} present"
+    lead = f"{queues} present"
     if shown is not grid:
-        present = f"On the whole host {queues} {'is' if grid.present == 1 else 'are'} present"
-    return wrap(f"{present}: {', '.join(parts)}.{rest}", width)
+        lead = f"On the whole host {queues} {'is' if grid.present == 1 else 'are'} present"
+    return wrap(f"{lead}: {', '.join(parts)}.{rest}", width)
 
 
 class _Band(NamedTuple):

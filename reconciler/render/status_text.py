@@ -26,6 +26,7 @@ from reconciler.render.text import counted, plain
 
 _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
+_MOST_RESUMED: Final = 5
 _NONE: Final = "-"
 _COMPARED: Final = "compared"
 _DIVIDED: Final = ("loop", "not seen", "suspensions", "suspended", "card")
@@ -176,6 +177,8 @@ def _row(one: GuestStatus) -> Row:
 def guest_cells(one: GuestStatus) -> tuple[str, ...]:
     """A guest in a table: its name, its state, the queues that it has, those that it sees, its VM, and why."""
     brief = one.suspension.brief if one.suspension else one.suspended
+    if one.state in (GuestState.SUSPENDED, GuestState.SUSPENDED_OUT_OF_SYNC):
+        brief = brief.removeprefix("suspended ")  # which the column before says
     reasons = [brief if one.suspended and why == one.suspended else why for why in one.why]
     why = "; ".join(reasons).removeprefix(f"{one.state.value}: ")
     return (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
@@ -233,16 +236,12 @@ def _labels(one: GuestStatus) -> str:
 # The host ------------------------------------------------------------------------------------------------------------
 
 
-def _host_suspended(status: Status) -> str:
-    return status.suspension.with_left if status.suspension else status.suspended
-
-
 def _host_facts(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool) -> list[Remark]:
     """What is known of the host besides its name and its numbers, with the `remarks`."""
     return [
         Remark(_COMPARED, compared_text(status)),
         *remarks,
-        *([Remark("suspended", f"the whole host, {_host_suspended(status)}", "warning")] if status.suspended else []),
+        *([Remark("suspended", status.host_suspended, "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
         Remark("free", _free_text(status, None) if wide else _short_free_text(status, page)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
@@ -427,6 +426,9 @@ def _steps(status: Status, rows: Sequence[GuestStatus], here: Here) -> Iterator[
             yield f"{line}    # shows the plan that leads back to it, and asks"
         else:
             yield f"{here.line(PLAN)}    # shows what an apply would do"
+    names = [one.name for one in rows if one.suspended]
+    resumed = [*([()] if status.suspended else []), *([names] if 0 < len(names) <= _MOST_RESUMED else [])]
+    yield from (f"{here.line(resume(one))}    # when the reason is gone" for one in resumed)
 
 
 # Some guests ---------------------------------------------------------------------------------------------------------

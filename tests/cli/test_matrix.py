@@ -534,5 +534,5 @@ def test_who_is_suspended_is_marked_where_the_letters_are_explained(command: Com
 
     assert re.search(r"^  a guest1 \(suspended\) +b guest2 +c guest3$", one, re.MULTILINE)
     assert re.search(r"^  a guest1 +b guest2 +c guest3$", whole, re.MULTILINE)
-    assert "the whole host, suspended by " in whole
+    assert "  suspended   the whole host by " in whole
     assert "left): an audit" in " ".join(whole.split())

@@ -174,7 +174,7 @@ def test_what_is_wrong_comes_first_one_line_each(night: Command) -> None:
     assert states(ran) == STATES
     assert list(states(ran)) == list(STATES)
     assert "5 of 7 guests to look at: 2 failing, 2 pending, 1 suspended." in ran.out
-    assert "suspended by kim until it is resumed: ticket 4711" in ran.out
+    assert "by kim: ticket 4711" in ran.out
     assert "  card        adapter 0x06 (6) is check-stopped\n" in ran.out
     assert "  card        adapter 0x07 (7) is in standby (deconfigured)\n" in ran.out
     assert "control domain 0x48 (72), authorised in advance for payments-web" in ran.out
@@ -515,7 +515,7 @@ def test_the_hosts_suspension_and_an_ended_loop_are_seen(night: Command) -> None
 
     ran = night.bare("status", *WHERE)
 
-    assert "  suspended   the whole host, suspended by kim until it is resumed: moving the rack\n" in ran.out
+    assert "  suspended   the whole host by kim until it is resumed: moving the rack\n" in ran.out
     record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
     assert record["suspended"] == "suspended by kim until it is resumed: moving the rack"
 

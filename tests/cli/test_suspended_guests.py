@@ -1,5 +1,6 @@
 """Whoever looks at a host learns which suspended guest differs from its manifest, and the command that resumes it."""
 
+import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -172,3 +173,41 @@ def test_a_picture_does_not_promise_it_either(command: Command, tmp_path: Path) 
     assert "guest2: planned, the next apply after a resume gives it" in text
     assert "guest2 (active, suspended)" in text
     assert "guest2: planned, the next apply gives it" not in text
+
+
+@pytest.mark.parametrize("names", [(), ("guest1",), ("guest1", "guest2"), ("guest1", "guest2", "guest3")])
+@pytest.mark.parametrize("wide", [(), ("-o", "wide")])
+def test_a_status_says_a_suspension_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], wide: tuple[str, ...]
+) -> None:
+    """In its facts or in the row of each guest, with the command that ends it; a plan warns of it."""
+    command = example("three-guests", tmp_path, capsys)
+    command("apply", "--yes")
+    assert (
+        command.bare("suspend", *names, "--reason", "key change", "--simulate", str(command.simulated_host)).code == 0
+    )
+
+    shown, plan = command("status", *wide), command("plan")
+
+    assert (shown.err, "warning[suspended]" in plan.err) == ("", True)
+    assert shown.out.count("key change") == max(1, len(names))
+    assert f"next: reconcile {' '.join(['resume', *names])} --simulate" in shown.out
+    user = getpass.getuser()
+    assert f"by {user} until it is resumed: key change" in shown.out or f"by {user}: key change" in shown.out
+
+
+def test_a_status_warns_of_a_suspended_guest_that_has_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a manifest nor a device is there for it."""
+    command = example("three-guests", tmp_path, capsys)
+    command("apply", "--yes")
+    where = ("--simulate", str(command.simulated_host))
+    command.bare("suspend", "guest3", "--reason", "key change", *where)
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text(encoding="utf-8").rpartition("---\n")[0], encoding="utf-8")
+    command("apply", "--yes", "--allow-suspended", "--allow-removals")
+
+    shown = command("status")
+
+    assert "guest3" in shown.out or "warning[suspended]: guest 'guest3'" in shown.err

@@ -22,13 +22,21 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     return made
 
 
-@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("status",), ("drift",), ("plan", "-o", "markdown")])
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("drift",), ("plan", "-o", "markdown")])
 def test_who_is_suspended_is_said(command: Command, words: tuple[str, ...]) -> None:
     """With who said so, until when and why."""
     ran = command(*words)
 
     assert "guest 'guest1' is suspended by " in ran.out + ran.err
     assert " UTC: ticket 42" in ran.out + ran.err
+
+
+def test_a_status_says_it_in_the_row_of_the_guest(command: Command) -> None:
+    """Once, and without a warning."""
+    ran = command("status")
+
+    assert ran.err == ""
+    assert re.search(r"^guest1  suspended .* until .*\d\d:\d\d UTC by \S+: ticket 42$", ran.out, re.MULTILINE)
 
 
 def test_programs_see_it_as_a_problem(command: Command) -> None:

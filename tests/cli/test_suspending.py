@@ -173,7 +173,7 @@ def test_how_long_it_is_until_the_end_is_said_wherever_a_person_reads_it(command
 
     assert re.fullmatch(r"guest guest1: suspended until [-0-9]{10} \d\d:\d\d UTC \(1d2[23]h left\)\n", answer.out)
     assert re.search(r"suspended by \S+ until [-0-9]{10} \d\d:\d\d UTC \(1d2[23]h left\): key ceremony", page)
-    assert re.search(r"  suspended until [-0-9]{5,10} \d\d:\d\d UTC by \S+: key ceremony", table)
+    assert re.search(r"  suspended .*  until [-0-9]{5,10} \d\d:\d\d UTC by \S+: key ceremony", table)
     assert re.search(r"ask first: guest1: suspended by \S+ until \S+ \S+ UTC \(1d2[23]h left\): key ceremony", refused)
 
 
