@@ -545,7 +545,7 @@ def test_what_is_shown_of_a_recorded_host_is_its_report(
     assert ran.code == 64
     start = "No such option '--observed'. Did you mean: "
     line = next(line.partition(start)[2] for line in ran.err.splitlines() if start in line)
-    assert command.bare(*shlex.split(line)[1:]).code == 0
+    assert command.bare(*shlex.split(line, comments=True)[1:]).code == 0
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!")
     helped = " ".join(command.bare(name, "--help").out.split())
     (quoted,) = re.findall(r"use '(reconcile [^']*)'", helped)
@@ -594,7 +594,7 @@ def test_the_file_of_a_record_is_named_with_out(tmp_path: Path, capsys: pytest.C
 def test_a_saved_plan_is_applied_however_it_was_named(
     command: Command, words: tuple[str, ...], kept: list[str]
 ) -> None:
-    """The whole command is printed, and works; what an apply does not take is left out, the host is not."""
+    """The whole command is printed, and works; what an apply does not take is left out and said, the host is kept."""
     assert command("plan", "--out", "saved.plan").code == 0
 
     ran = command.bare(*words, *WHERE)
@@ -602,7 +602,7 @@ def test_a_saved_plan_is_applied_however_it_was_named(
     last = ran.err.splitlines()[-1]
     assert ran.code == 64
     assert "saved.plan is a saved plan. To apply it: reconcile apply saved.plan" in last
-    line = shlex.split(last[last.rindex("reconcile ") :])
+    line = shlex.split(last[last.rindex("reconcile ") :], comments=True)
     assert sorted(line) == sorted(["reconcile", "apply", "saved.plan", *WHERE, *kept])
     where = () if kept[:1] == ["-f"] else ("-f", "three-guests")
     yes = () if "--yes" in kept else ("--yes",)

@@ -53,7 +53,7 @@ def test_the_option_is_printed_in_its_right_form(command: Command, words: tuple[
     line = next(
         line for line in ran.err.splitlines() if "reconcile " in line and "Try" not in line and "Usage" not in line
     )
-    line = line[line.index("reconcile ") :]
+    line = line[line.index("reconcile ") :].partition("    #")[0]
     assert (ran.code, line) == (64, meant)
     parsed(line)
     assert command.bare(*shlex.split(line)[1:]).code == 0

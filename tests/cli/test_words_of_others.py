@@ -82,3 +82,35 @@ def test_a_guest_that_is_called_like_a_duration_is_one(command: Command) -> None
     guests.write_text(guests.read_text(encoding="utf-8").replace("name: guest2", "name: 2h"), encoding="utf-8")
 
     assert command.bare("suspend", "2h", "--reason", "x", *WHERE).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "meant", "left_out"),
+    [
+        ("diff main", "plan", "main"),
+        ("diff main other", "plan", "main other"),
+        ("drft main", "drift", "main"),
+        ("deploy main", "apply", "main"),
+        ("apppy main --targt guest1", "apply", "main --targt guest1"),
+        ("check guest1", "validate", "guest1"),
+        ("stauts guest1 --foo", "status", "guest1 --foo"),
+        ("matrix --free guest1", "status --free", "guest1"),
+        ("matrix guest1 free", "status --free", "guest1"),
+        ("deploy guest1", "apply --target guest1", ""),
+        ("sync guest guest1", "apply --target guest1", ""),
+        ("diff guest1", "plan --target guest1", ""),
+        ("diff guests.yaml host.yaml", "plan", ""),
+        ("get guest guest1 --json", "status guest1 -o json", ""),
+        ("statsu guest1", "status guest1", ""),
+        ("histroy show 1", "history show 1", ""),
+        ("log 1", "history show 1", ""),
+        ("diff 1 1", "history diff 1 1", ""),
+    ],
+)
+def test_nothing_is_left_out_silently(command: Command, words: str, meant: str, left_out: str) -> None:
+    """What the command that was meant does not take is said behind it."""
+    ran = command.bare(*words.split(), *WHERE)
+
+    line, _, remark = ran.err[ran.err.rindex("reconcile ") :].rstrip("\n").partition("    #")
+    assert line.startswith(f"reconcile {meant} ")
+    assert remark == (f" without {left_out}" if left_out else "")

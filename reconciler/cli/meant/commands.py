@@ -14,6 +14,7 @@ from reconciler.cli.meant.first_shown import PLANNING, first_shown
 from reconciler.cli.meant.fitting import (
     ENDINGS,
     command_called,
+    fitted_line,
     fitting,
     fitting_of,
     is_saved_plan,
@@ -22,6 +23,7 @@ from reconciler.cli.meant.fitting import (
     machine_only,
     near_options,
     values_of,
+    without_text,
 )
 from reconciler.cli.meant.names import MeantGuest, meant_guest, meant_host, near_file
 from reconciler.cli.meant.nouns import GUESTS
@@ -66,7 +68,17 @@ def other_option(error: click.NoSuchOption, context: click.Context, said: Sequen
         meant = f" Did you mean {near}?" if near else ""
         return click.UsageError(f"No such option '{name}'.{meant}", context)
     what = f"'{name}' goes first, as a command" if name in ACTIONS else f"No such option '{name}'. Did you mean"
-    return click.UsageError(f"{what}: {line_of(found)}", context)
+    left_out = without_text(_bare_words(context.command, said), found)
+    return click.UsageError(f"{what}: {line_of(found)}{left_out}", context)
+
+
+def _bare_words(command: click.Command, said: Sequence[str]) -> list[str]:
+    """Those of the words that were `said` to `command` that are neither an option nor the value of one."""
+    with_value = {
+        name for one in command.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts
+    }
+    before = ("", *said)
+    return [word for word, last in zip(said, before, strict=False) if word[:1] != "-" and last not in with_value]
 
 
 _OF_PLANS: Final = (("plan",), ("apply",))
@@ -89,8 +101,7 @@ def _saved_plan_behind(
 
 def _applying(context: click.Context, saved: str, words: Sequence[str]) -> str:
     """How the plan in the file `saved` is applied, with those of `words` that an apply takes."""
-    fitting = fitting_of(context.find_root(), "apply", words)
-    return f"{saved} is a saved plan. To apply it: {line_of(('apply', saved, *fitting))}"
+    return f"{saved} is a saved plan. To apply it: {fitted_line(context.find_root(), ('apply', saved), words)}"
 
 
 def other_value(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
@@ -131,7 +142,7 @@ def without_place(context: click.Context) -> str:
         meant = meant_host(words[0], context.params["file"])
         if meant:
             return f"{meant.text} {changed_line(context, host_name=meant.name)}"
-    return f"Without it: {changed_line(context)}"
+    return f"Without {'them' if len(words) > 1 else 'it'}: {changed_line(context)}"
 
 
 def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str:
@@ -145,13 +156,13 @@ def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str
     if name in _SERVICE_COMMANDS and rest and rest[0] in _SERVICES:
         return _of_service(name, rest[0], rest[1:])
     if is_saved_plan(name):
-        return f"To apply a saved plan: {line_of(('apply', name, *fitting_of(context, 'apply', rest)))}"
+        return f"To apply a saved plan: {fitted_line(context, ('apply', name), rest)}"
     action, others = _action_in(rest)
     if (found := given_in(name)) is Given.SIMULATED:
         return f"A simulated host is named with --simulate: {line_of((*action, '--simulate', name, *others))}"
     if found is Given.RECORD:
-        fitting = fitting_of(context, "plan", ("--observed", name, *rest))
-        return f"A host that was recorded is named with --observed: {line_of(('plan', *fitting))}"
+        shown = fitted_line(context, ("plan",), ("--observed", name, *rest))
+        return f"A host that was recorded is named with --observed: {shown}"
     if os.path.exists(name):
         return f"Manifests are named with -f: {line_of((*action, '-f', name, *others))}"
     if name == "help":
@@ -217,8 +228,7 @@ def _no_path(context: click.Context, path: str, others: tuple[str, ...] | None) 
     if host:
         return f"{host.text} {changed_line(context, host_name=host.name, paths=others)}"
     if command_called(context.find_root(), path):
-        words = fitting_of(context.find_root(), path, words_of(context, {"paths"}))
-        return f"{path} is a command: {line_of((path, *words))}"
+        return f"{path} is a command: {fitted_line(context.find_root(), (path,), words_of(context, {'paths'}))}"
     near = near_file(path)
     if near and not given_in(near):
         return f"Did you mean: {changed_line(context, paths=(*(others or ()), near))}"
@@ -328,5 +338,4 @@ def _similar(context: click.Context, name: str, rest: Sequence[str]) -> str:
     near = nearest(name, names)
     if not near:
         return f"There are: {', '.join(names)}." if context.parent else ""
-    words = (*names_of(context), near, *fitting_of(context, near, rest))
-    return f"Did you mean '{near}'? {line_of(words)}"
+    return f"Did you mean '{near}'? {fitted_line(context, (near,), rest)}"

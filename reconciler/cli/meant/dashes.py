@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.command_lines import changed_words, line_of, names_of
 from reconciler.cli.meant.elsewhere import with_option
-from reconciler.cli.meant.fitting import fitting_of, known_and_working, values_of
+from reconciler.cli.meant.fitting import fitting_of, known_and_working, values_of, without_text
 
 _ONE_DASH: Final = re.compile(r"-[a-z][a-z-]{2,}(?:=.*)?", re.ASCII | re.DOTALL)
 """What may be a long option: a short one and its value look the same."""
@@ -63,7 +63,8 @@ def with_dashes(context: click.Context, word: str, guests: Sequence[str]) -> str
     if lower in _FREE:
         asked = tuple(one for one in others if one not in {*guests} and one.lower() not in _FREE)
         words = changed_words(context, guests=asked or None, labels=None, free=None)
-        return line_of(("status", "--free", *fitting_of(root, "status", words)))
+        left = [one for one in others if one not in asked and one.lower() not in _FREE]
+        return line_of(("status", "--free", *fitting_of(root, "status", words))) + without_text(left, ())
     given = changed_words(context, guests=others or None, format=None)
     for option in (one for one in context.command.params if isinstance(one, click.Option)):
         if isinstance(option.type, click.Choice) and lower in option.type.choices:

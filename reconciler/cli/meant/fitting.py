@@ -2,13 +2,16 @@
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
+from reconciler.cli.command_lines import line_of, names_of
 from reconciler.cli.meant.files import given_in
-from reconciler.cli.meant.nouns import without_options
+from reconciler.cli.meant.nouns import NOUNS, without_options
+from reconciler.model.printable import shell_line, shortened
 
 _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
@@ -92,6 +95,33 @@ def fitting(context: click.Context, command: click.Command, words: Sequence[str]
     saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]
     paths = [word for word in left if "file" in names and _may_be_manifests(word)]
     return (*saved, *kept, *(word for path in paths for word in ("-f", path)))
+
+
+def fitted_line(context: click.Context, names: Sequence[str], words: Sequence[str]) -> str:
+    """The command `names` in the group of `context` with those of `words` that it takes, and what is left out.
+
+    Args:
+        context: that of a group.
+        names: of the command, and what else stands before the words.
+        words: that were said to another command.
+    """
+    taken = fitting_of(context, names[0], words)
+    return line_of((*names_of(context), *names, *taken)) + without_text(words, taken)
+
+
+def without_text(words: Sequence[str], taken: Sequence[str]) -> str:
+    """The remark behind a command that says which of `words` are not `taken` over into it; empty where all are.
+
+    A word such as guest before a name is not missed.
+    """
+    kept = Counter(taken)
+    left: list[str] = []
+    for word in words:
+        if kept[word] > 0:
+            kept[word] -= 1
+        elif word.lower() not in (*_KINDS, *NOUNS, "--"):
+            left.append(word)
+    return f"    # without {shortened(shell_line(left))}" if left else ""
 
 
 def _may_be_manifests(path: str) -> bool:

@@ -7,7 +7,15 @@ from typing import Final
 import click
 
 from reconciler.cli.command_lines import line_of, names_of
-from reconciler.cli.meant.fitting import command_called, fitting, fitting_of, known_words, machine_only, values_of
+from reconciler.cli.meant.fitting import (
+    command_called,
+    fitted_line,
+    fitting,
+    fitting_of,
+    known_words,
+    machine_only,
+    values_of,
+)
 from reconciler.cli.meant.names import meant_guest
 from reconciler.cli.meant.nouns import GUESTS, NEWEST
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
@@ -44,7 +52,7 @@ _REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 _UNDOING: Final = ("undo", "revert")
 """What other programs call taking one change back, where a rollback to a generation keeps that one."""
 
-_SHOWING: Final = ("show", "describe", "get", "view", "inspect")
+_SHOWING: Final = ("log", "show", "describe", "get", "view", "inspect")
 """What other programs call showing one thing, which may be a generation."""
 
 _SUSPENDING: Final = ("pause", "hold", "lock", "cordon", "freeze")
@@ -80,8 +88,14 @@ def called_elsewhere(context: click.Context, name: str, rest: Sequence[str]) -> 
         return _suspending(context, name, rest)
     if name in _ELSEWHERE:
         words = _ELSEWHERE[name]
-        fitting = () if words[0].startswith("-") else fitting_of(context, words[0], rest)
-        return f"Did you mean: {line_of((*words, *fitting))}"
+        if words[0].startswith("-"):
+            return f"Did you mean: {line_of(words)}"
+        command = command_called(context, words[0])
+        known = [part for word in rest for part in known_words(command, word)] if command else rest
+        if command and any(one.name == "target" for one in command.params):
+            named = {*_others(context, known)}
+            known = [part for one in known for part in (_targeted(one) if one in named else (one,))]
+        return f"Did you mean: {fitted_line(context, words, known)}"
     return ""
 
 
@@ -92,6 +106,8 @@ def _about_generations(context: click.Context, name: str, rest: Sequence[str]) -
     is_one = len(words) == 1 and words[0].isdecimal() and not words[0].startswith("0")
     if name == "state" and is_one:
         return f"Did you mean: {line_of(('history', 'state', *words, *machine))}"
+    if name == "diff" and len(words) == 2 and all(map(str.isdecimal, words)):
+        return f"Did you mean: {line_of(('history', 'diff', *words, *machine))}"
     if name in _SHOWING and is_one:
         return f"Did you mean: {line_of(('history', 'show', *words, *machine))}"
     if name in _UNDOING and is_one:
@@ -102,6 +118,12 @@ def _about_generations(context: click.Context, name: str, rest: Sequence[str]) -
             return f"Did you mean: {line_of(('rollback', *machine))}"
         return f"Did you mean: {line_of(('history', *machine))}    # lists what can be taken back"
     return ""
+
+
+def _targeted(word: str) -> tuple[str, ...]:
+    """`word`, behind ``--target`` where it is a guest: the command without it would be about all of them."""
+    guest = None if os.path.exists(word) or word.lower() in GUESTS else meant_guest(word, ())
+    return ("--target", word) if guest and guest.name == word else (word,)
 
 
 def only_one(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> Refused | None:
