@@ -240,8 +240,8 @@ def partial_text(names: Sequence[str]) -> str:
     shown = ", ".join(f"'{one}'" for one in names[:_MOST_TARGETS])
     more = f" and {len(names) - _MOST_TARGETS:,} more" if len(names) > _MOST_TARGETS else ""
     return (
-        f"partial: this is only about {shown}{more}; all else stays, and counts, as it is, the host goes on booting "
-        "into what was applied as a whole, and no rollback leads to its generation"
+        f"partial: this is only about {shown}{more}; all else stays as it is. At boot the host still gets what was "
+        "last applied as a whole, and a rollback can undo this, but never return to it later"
     )
 
 

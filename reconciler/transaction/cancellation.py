@@ -109,7 +109,7 @@ def _ended_before(state: StateDirectory, number: int, recovered: tuple[Recovered
     if newest is None or newest.number == number:
         raise CannotCancel(f"{text}; to undo it, roll back", rollback_to(before.number) if before else ROLLBACK)
     if before is None:
-        raise CannotCancel(f"{text}; no rollback leads to before it, since later generations came after it", HISTORY)
+        raise CannotCancel(f"{text}; it cannot be rolled back any more, since later generations came after it", HISTORY)
     later = f"{number + 1} to {newest.number}" if newest.number > number + 1 else f"{newest.number}"
     what = "generations" if newest.number > number + 1 else "generation"
     raise CannotCancel(f"{text}; to roll it back also undoes {what} {later}", rollback_to(before.number))

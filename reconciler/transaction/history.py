@@ -235,7 +235,7 @@ class History:
             if is_partial
             else "is of a VM that started or ended, or of a boot"
         )
-        raise NoSuchGeneration(f"generation {number} {what}, so that no rollback leads to it", HISTORY)
+        raise NoSuchGeneration(f"generation {number} {what}; nothing can be rolled back to it", HISTORY)
 
     def fingerprint(self, number: int) -> str:
         """The fingerprint of the plan of generation `number` (SHA-256, hex); empty where it has none.

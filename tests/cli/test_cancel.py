@@ -167,7 +167,7 @@ def test_an_old_generation_is_undone_with_those_that_came_after_it(command: Comm
     first, second, third = (command("cancel", f"a{number}") for number in (1, 2, 3))
 
     assert (first.code, second.code, third.code) == (4, 4, 4)
-    assert "no rollback leads to before it, since later generations came after it" in first.err
+    assert "it cannot be rolled back any more, since later generations came after it" in first.err
     assert next_of(first)[0] == "history"
     assert "it stays; to roll it back also undoes generation 4\n" in third.err
     assert next_of(third)[:2] == ["rollback", "2"]

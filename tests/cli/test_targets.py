@@ -30,6 +30,7 @@ def test_an_apply_for_chosen_guests_is_partial(command: Command, words: tuple[st
     """It makes their devices, says that it is partial, and is nothing to roll back to."""
     planned = command("plan", *words)
     assert "Note: partial: this is only about 'guest1'; all else stays" in planned.out
+    assert "a rollback can undo this, but never return to it later." in " ".join(planned.out.split())
     assert json.loads(command("plan", *words, "-o", "json").out)["targets"] == ["guest1"]
 
     assert command("apply", "--yes", *words).code == 0
