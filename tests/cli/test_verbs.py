@@ -94,7 +94,13 @@ ENDS = ["--until 23:59", "--till 2030-01-01", "--duration 2h", "--until tomorrow
 
 
 @pytest.mark.parametrize(
-    "words", [*(f"{verb} guest1" for verb in SUSPENDING), *(f"suspend guest1 {end}" for end in ENDS), "suspend guest1"]
+    "words",
+    [
+        *(f"{verb} guest1" for verb in SUSPENDING),
+        *(f"lock guest1 {end}" for end in ENDS),
+        *(f"suspend guest1 {end}" for end in ENDS),
+        "suspend guest1",
+    ],
 )
 def test_a_suspension_is_printed_with_a_reason(command: Command, words: str) -> None:
     """As an example, which is said, so that the command works as printed."""
@@ -187,3 +193,11 @@ def test_a_word_that_the_history_lacks_is_named(command: Command, words: str, sa
     (line,) = offered(ran)
     assert said in ran.err.splitlines()[0]
     assert run_offered(command, line).code == 0
+
+
+@pytest.mark.parametrize("verb", SUSPENDING)
+def test_an_unknown_option_makes_no_suspension_of_the_whole_host(command: Command, verb: str) -> None:
+    """Where it is not known which guest was meant, only the help is offered."""
+    (line,) = offered(command.bare(verb, "guest1", "--foo", "bar", *WHERE))
+
+    assert line == "reconcile suspend --help"

@@ -28,7 +28,7 @@ _KIN: Final[Mapping[str, tuple[str, ...]]] = {
 _LEAST: Final = len("--fre")
 """How long an option is at least that is looked for in other commands, also where it is mistyped."""
 
-_ENDS: Final = ("--until", "--till", "--end", "--duration", "--ttl", "--timeout", "--expires", "--expire")
+ENDS: Final = ("--until", "--till", "--end", "--duration", "--ttl", "--timeout", "--expires", "--expire")
 """What other programs call how long something is suspended, or until when."""
 
 _EXAMPLE: Final = "2h"
@@ -90,7 +90,7 @@ def with_duration(
     `now` is the local time, which a time of the day is compared with.
     """
     at = next((at for at, word in enumerate(said) if word.partition("=")[0] == error.option_name), None)
-    if names_of(context) != ("suspend",) or at is None or error.option_name not in _ENDS:
+    if names_of(context) != ("suspend",) or at is None or error.option_name not in ENDS:
         return None
     _, equals, value = said[at].partition("=")
     rest = list(said[at + 1 :])

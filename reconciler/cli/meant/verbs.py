@@ -1,12 +1,14 @@
 """What other programs call a command of ours, or have where we have none: the whole command to run instead."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
 from reconciler.cli.command_lines import line_of, names_of
+from reconciler.cli.meant.elsewhere import ENDS, with_duration
 from reconciler.cli.meant.fitting import (
     command_called,
     fitted_line,
@@ -15,11 +17,13 @@ from reconciler.cli.meant.fitting import (
     known_words,
     machine_only,
     values_of,
+    without_text,
 )
 from reconciler.cli.meant.names import meant_guest
 from reconciler.cli.meant.nouns import GUESTS, NEWEST
 from reconciler.cli.meant.reasons import OWN_REASON, with_reason
 from reconciler.cli.tree import Refused
+from reconciler.render.text import local
 
 _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
@@ -134,7 +138,7 @@ def only_one(error: click.NoSuchOption, context: click.Context, said: Sequence[s
     words = [part for one in said for part in one.removeprefix(f"{error.option_name}=").split(" ") if part]
     numbers = [one for one in _others(root, words) if one.isdecimal()]
     shown = line_of(("history", *(("show", numbers[0]) if numbers else ()), *_machine(root, "history", words)))
-    what = "a rollback goes back to a generation, and undoes all that follow it"
+    what = "a rollback to a generation undoes all later ones"
     remark = "says how to take it back alone" if numbers else "lists what can be taken back"
     return Refused(f"No such option '{error.option_name}': {what}", f"{shown}    # {remark}")
 
@@ -154,12 +158,19 @@ def _suspending(context: click.Context, name: str, rest: Sequence[str]) -> str:
     """
     command = command_called(context, "suspend")
     known = [part for word in rest for part in known_words(command, word)] if command else []
+    end = next((name for word in known if (name := word.partition("=")[0]) in ENDS), "")
+    if command and end:
+        inner = click.Context(command, parent=context, info_name="suspend")
+        if found := with_duration(click.NoSuchOption(end), inner, known, local(time.time())):
+            return found.message
     fitting = fitting_of(context, "suspend", known)
     words = with_reason(fitting)
     remark = "" if words == fitting else OWN_REASON
     values = values_of(context, command, fitting) if command else None
     given = [values[0].get(one) for one in ("guests", "labels")] if values else []
     if values and not any(isinstance(one, list | tuple) and one for one in given):  # click has its own mark for none
+        if without_text(known, fitting):  # which may be a guest
+            return f"It is called suspend: {line_of(('suspend', '--help'))}"
         raise Refused(
             f"No such command '{name}': it is called suspend. Without a guest the whole host is suspended",
             f"{line_of(('suspend', 'GUEST', *words))}    # a guest, for example",
