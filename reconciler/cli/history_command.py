@@ -200,7 +200,11 @@ def _show_ways_back(host: HostOptions, history: History, number: int, waits: Awa
         ends = ends_of(number) if waits.generation == number and not waits.rolled_back else ()
         say(*(f"  next: {host.line(one)}    # {what}" for one, what in ends))
         return
-    one, newest = history.look(number), history.newest()
+    one = history.look(number)
+    try:
+        newest = history.newest()
+    except StateError:
+        return  # a damaged one hides no other, but a rollback has to read it
     if newest is None or one.is_damaged:
         return
     if number == newest.number:

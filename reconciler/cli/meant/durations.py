@@ -27,6 +27,9 @@ _BESIDE: Final = ("ago", "and", "for", "in", "last", "about")
 """What may stand beside a duration, and does not change it."""
 
 _PART: Final = re.compile(r"\d{1,6}|[a-z]+", re.ASCII)
+_OURS: Final = re.compile(r"[\dsmhd]*", re.ASCII)
+"""What is written as we write durations: where that is wrong, it is not for its words."""
+
 _KINDS: Final = ("duration", "moment")
 """The names of the types of our options that take a duration."""
 
@@ -70,12 +73,21 @@ def with_duration_in_words(error: click.BadParameter, context: click.Context, sa
         text = " ".join((value, *words))
         meant = "" if any(one.startswith("-") for one in words) else duration_in(text)
         line = known_and_working(context.find_root(), (*names_of(context), *said[:at], f"{lead}{meant}", *said[end:]))
-        if meant and line:
+        if meant and line and not _OURS.fullmatch(text) and _is_taken(option, meant):
             whole = with_reason(line) if line[0] == "suspend" else line
             remark = "" if whole == line else OWN_REASON
             what = f"write '{shortened(text)}' as {meant} behind {option.opts[0]}"
             return Refused(what, f"{line_of(whole)}{remark}")
     return None
+
+
+def _is_taken(option: click.Option, value: str) -> bool:
+    """Whether `value` is one that `option` takes: a duration may be too long for it."""
+    try:
+        option.type.convert(value, None, None)
+    except click.UsageError:
+        return False
+    return True
 
 
 def value_in(option: click.Option, said: Sequence[str]) -> tuple[int, str, str] | None:
