@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,12 +26,12 @@ from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, ROLLBACK, cancel_of, confirm_of, ends_of, resume, rollback_to
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
-from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
+from reconciler.model.outcome import Extent, Generation, Outcome, Result, fleet_text
 from reconciler.model.printable import lines_text
 from reconciler.model.suspending import SuspensionChange, with_ends
 from reconciler.transaction.apply_ids import ApplyState, newest_standing, number_of
 from reconciler.transaction.confirmation import Awaited
-from reconciler.transaction.history import History
+from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.loop_records import read_suspensions
 from reconciler.transaction.suspension_log import suspension_changes
 
@@ -212,23 +213,49 @@ def _show_ways_back(host: HostOptions, history: History, number: int, waits: Awa
             say(f"  next: {host.line(ROLLBACK)}    # undoes it")
     elif one.is_target and one.digest != newest.digest:
         say(f"  next: {host.line(rollback_to(number))}    # rolls back to it")
-    _show_revert(host, one, is_newest=number == newest.number)
+    if number != newest.number:
+        _show_revert(host, history, one)
 
 
-def _show_revert(host: HostOptions, one: Generation, *, is_newest: bool) -> None:
-    """Say how one generation is undone that others came after, and nothing else."""
+def _show_revert(host: HostOptions, history: History, one: Generation) -> None:
+    """Say how generation `one` is undone that others came after, and nothing else; nothing where it was already."""
     origin = one.origin
-    is_undone = origin.again or origin.undone or one.is_rollback
-    if is_newest or is_undone or one.ended_as is not Result.APPLIED:
+    if origin.again or origin.undone or one.is_rollback or one.ended_as is not Result.APPLIED:
         return
-    if not origin.commit or origin.commit.endswith("+"):
-        if manifests := _manifests_of(one):
-            note(f"to take back this change alone, edit {manifests}, then apply")
+    before = _before(history, one.number)
+    if before is not None and _is_taken_back(history, one, before):
         return
-    from reconciler.cli.in_git import in_repository, reverting
+    base = before.origin.commit.removesuffix("+") if before else ""
+    # The commit has what was applied and nothing else: it came right behind the one that was applied before.
+    is_whole = one.extent is Extent.WHOLE and base and base in origin.parents
+    if is_whole and not origin.commit.endswith("+"):
+        from reconciler.cli.in_git import in_repository, reverting
 
-    line = reverting(origin, in_repository(host)[0])
-    say(f"  next: {line}    # in the repository of the manifests: takes back this commit alone, for the next apply")
+        line = reverting(origin, in_repository(host)[0])
+        say(f"  next: {line}    # in the repository of the manifests: takes back this commit alone, for the next apply")
+    elif manifests := _manifests_of(one):
+        note(f"to take back this change alone, edit {manifests}, then apply")
+
+
+def _before(history: History, number: int) -> Generation | None:
+    """The newest generation before `number` that was applied as a whole; None where there is none."""
+    with suppress(NoSuchGeneration):
+        return history.look(history.newest_target(before=number))
+    return None
+
+
+def _is_taken_back(history: History, one: Generation, before: Generation) -> bool:
+    """Whether all guests that `one` has changed are wanted again as `before` it; False where that cannot be told."""
+    if not one.guests:
+        return False
+    try:
+        then, now = history.desired(before.number), history.desired(history.newest_target())
+    except StateError:
+        return False
+    were, are = (
+        {guest.name: (guest.uuid, guest.config, guest.activation) for guest in wanted.guests} for wanted in (then, now)
+    )
+    return all(were.get(name) == are.get(name) for name in one.guests)
 
 
 def _manifests_of(one: Generation) -> str:

@@ -383,3 +383,51 @@ def test_an_older_change_that_is_in_no_commit_as_it_was_is_taken_back_by_hand(si
     shown = site.command("history", "show", "2", "-o", "wide").err
     assert "next: git" not in shown
     assert "note: to take back this change alone, edit the manifest of guest1, then apply\n" in shown
+
+
+def ways_back(site: Site, number: int) -> tuple[list[str], list[str]]:
+    """The commands of git, and the notes, with which one change alone is taken back."""
+    lines = site.command("history", "show", str(number)).err.splitlines()
+    return [one for one in lines if "next: git " in one], [one for one in lines if "take back this change alone" in one]
+
+
+def test_a_change_that_was_taken_back_is_not_taken_back_again(site: Site) -> None:
+    """The revert would fail, and there is nothing to edit."""
+    site.commit("[6]")
+    site.apply()
+    second = site.repository.path / "second.yaml"
+    second.write_text(
+        "apiVersion: reconciler/v1\nkind: Guest\nmetadata: {name: second}\n"
+        "spec: {host: lpar7, adapters: [5], domains: [5]}\n",
+        encoding="utf-8",
+    )
+    site.repository.commit(message="Add a guest")
+    site.apply()
+    ((line,), notes) = ways_back(site, 2)
+    assert notes == []
+    site.runs(line.removeprefix("  next: "))
+    site.apply()
+    second.write_text(second.read_text(encoding="utf-8").replace("[5]", "[6]"), encoding="utf-8")
+    site.repository.commit(message="Another queue")
+    site.apply()
+
+    assert ways_back(site, 2) == ([], [])
+    assert ways_back(site, 3)[0] != []
+
+
+def test_a_commit_that_is_more_or_less_than_what_was_applied_is_not_reverted(site: Site) -> None:
+    """The first of all, one of two that were applied together, and one of which a part was applied."""
+    site.commit("[6]")
+    site.commit("[5]", message="The second one")
+    site.apply()
+    text = (site.repository.path / "guests.yaml").read_text(encoding="utf-8")
+    (site.repository.path / "guests.yaml").write_text(text.replace("0xff", "0xfe"), encoding="utf-8")
+    site.repository.commit(message="Of two guests")
+    site.apply("--target", "guest2")
+    site.apply()
+
+    assert [ways_back(site, number)[0] for number in (1, 2, 3)] == [[], [], []]
+    (note,) = ways_back(site, 2)[1]
+    assert "edit the manifest of guest1, then apply" in note
+    (note,) = ways_back(site, 3)[1]
+    assert "edit the manifest of guest2, then apply" in note
