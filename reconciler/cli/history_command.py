@@ -245,7 +245,7 @@ def _before(history: History, number: int) -> Generation | None:
 
 
 def _is_taken_back(history: History, one: Generation, before: Generation) -> bool:
-    """Whether all guests that `one` has changed are wanted again as `before` it; False where that cannot be told."""
+    """Whether all guests that `one` has changed are wanted again as `before` it; False where that is not known."""
     if not one.guests:
         return False
     try:
