@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,28 @@ def test_the_demo_installs_only_what_it_needs(run: Run, tmp_path: Path) -> None:
     """Not the tests' packages, which are many times as large; and it does so once."""
     assert run("demo") == ["demo.txt", tmp_path.name]
     assert run("demo") == []
+
+
+def test_what_the_demo_prints_to_try_can_be_typed(run: Run, tmp_path: Path) -> None:
+    """By somebody who has `reconcile` nowhere else: in an own shell, in order."""
+    run("demo")
+    (tmp_path / ".venv/bin/reconcile").unlink()
+    (tmp_path / ".venv/bin/reconcile").symlink_to(Path(sys.executable).parent / "reconcile")
+    shown = subprocess.run(
+        [tmp_path / "run", "demo"], capture_output=True, text=True, env=os.environ, check=False
+    ).stdout
+    lines = shown.partition("To try it by hand:\n")[2].splitlines()
+    assert sum("reconcile " in line for line in lines) == 3
+    # Here is no terminal at which the apply could ask.
+    typed = "\n".join(line.replace("reconcile apply", "reconcile apply --yes") for line in ["set -e", *lines])
+
+    done = subprocess.run(
+        ["bash", "-c", typed], capture_output=True, text=True, env=os.environ | {"PATH": os.defpath}, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Applied and verified" in done.stdout
+    assert done.stderr == "reset; its history is deleted\n"
 
 
 def test_what_comes_after_the_demo_installs_the_rest(run: Run, tmp_path: Path) -> None:
