@@ -1,5 +1,7 @@
 """The commands that messages lead to."""
 
+import shlex
+
 import pytest
 
 from reconciler.model.commands import (
@@ -17,6 +19,7 @@ from reconciler.model.commands import (
     rollback_to,
     serve_of,
     status_of_guest,
+    suspend_for_rollback,
 )
 
 HERE = Here(("--simulate", "my host.yaml"), ("-f", "site"))
@@ -66,3 +69,11 @@ def test_the_wait_for_a_confirmation_ends_in_two_ways() -> None:
         (confirm_of("deploy-42"), "keeps it"),
         (cancel_of("deploy-42"), "rolls it back at once"),
     )
+
+
+@pytest.mark.parametrize("guests", [(), ("a", "b c")])
+def test_what_keeps_the_loop_from_undoing_a_rollback_names_the_guests(guests: tuple[str, ...]) -> None:
+    """Or nobody, which is the whole host; for a day, so that it is not forgotten."""
+    named = "".join(f" {shlex.quote(one)}" for one in guests)
+    where = "--simulate 'my host.yaml'"
+    assert HERE.line(suspend_for_rollback(guests)) == f"reconcile suspend{named} --reason rollback --for 1d {where}"

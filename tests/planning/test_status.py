@@ -5,8 +5,10 @@ from reconciler.model.desired import Activation, Desired, GivenUp, Ignored
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.steps import Holdings
+from reconciler.model.suspending import SuspendedNow
+from reconciler.planning.plan import Cause
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, queue_status
+from reconciler.planning.queue_status import CardStatus, QueueStatus, card_status, domain_status, queue_status
 from reconciler.planning.status import (
     WITHHELD,
     ComparedWith,
@@ -355,3 +357,32 @@ def test_a_suspended_guest_that_needs_no_device_is_to_hold_nothing() -> None:
 
     assert {one.name: one.needs_no_device for one in found.guests} == {"off": True, "later": True, "lost": False}
     assert {one.name: guest_cells(one)[2] for one in found.guests} == {"off": "1", "later": "1", "lost": "0/1"}
+
+
+def test_the_queues_of_a_domain_are_those_that_are_present() -> None:
+    """Each as a status of the queue says it."""
+    found = status(desired([guest("a", config([5, 200], [4]), 1)], GIVES_UP), host(m1=ONE))
+
+    assert domain_status(found, 4).queues == tuple(
+        queue_status(found, Queue(adapter, 4))._replace(in_decimal=None) for adapter in (5, 6)
+    )
+    assert domain_status(found, 200).queues == ()
+
+
+def test_a_suspension_of_the_host_says_how_long_it_lasts_where_that_is_known() -> None:
+    """A report has its words only."""
+    plan = make_plan(desired([], GIVES_UP), observe(host()))
+    now = SuspendedNow("kim", 7260.0, "ticket 1", 60.0)
+
+    known = status_of(plan, suspended=SuspendedBy(now.text, {}, {"": now}))
+    words = status_of(plan, suspended=SuspendedBy(now.text))
+
+    assert words.host_suspended == "the whole host by kim until 1970-01-01 02:01 UTC: ticket 1"
+    assert known.host_suspended == "the whole host by kim until 1970-01-01 02:01 UTC (2h left): ticket 1"
+
+
+def test_a_guest_that_does_not_change_has_no_cause() -> None:
+    """One that does has that of its manifest."""
+    made = make_plan(desired([guest("a", ONE, 1), guest("b", config([6], [4]), 2)], GIVES_UP), observe(host(m1=ONE)))
+
+    assert {one.name: one.causes for one in made.guests} == {"a": (), "b": (Cause.NEW,)}
