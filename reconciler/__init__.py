@@ -97,8 +97,8 @@ if TYPE_CHECKING:
     from reconciler.planning.plan import Plan, PlannedStep
     from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, Targets, VmEvent, Whole
     from reconciler.planning.status import ComparedWith, Known, Status
-    from reconciler.render.changes import plan_diff
     from reconciler.render.diagnostics import problems_text
+    from reconciler.render.diff_text import plan_diff
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
@@ -137,7 +137,7 @@ _NAMES = {
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared Targets VmEvent Whole",
     "planning.status": "ComparedWith Known Status",
-    "render.changes": "plan_diff",
+    "render.diff_text": "plan_diff",
     "render.diagnostics": "problems_text",
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",

@@ -256,7 +256,7 @@ def _show_diff(made: Plan) -> None:
     That not everything could be read stands in both: what reads a diff passes over the lines before its heading.
     """
     from reconciler.model.printable import lines_text
-    from reconciler.render.changes import plan_diff
+    from reconciler.render.diff_text import plan_diff
     from reconciler.render.plan_text import after_diff_lines
 
     show_problems(made.problems)

@@ -31,7 +31,8 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
 
     For a host that 'reconcile observe' has recorded use 'reconcile report --observed FILE --html PAGE'.
     """
-    from reconciler.render.matrix_text import matrix_json, matrix_text
+    from reconciler.render.matrix_record import matrix_json
+    from reconciler.render.matrix_text import matrix_text
 
     refuse_paths(host, guests)
     seen = Seen(host)

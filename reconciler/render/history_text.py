@@ -7,18 +7,11 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.commands import HISTORY, NOWHERE, Here, history_of
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import (
-    Actor,
-    Extent,
-    Generation,
-    SuspendedThen,
-    fleet_text,
-    suspended_then,
-)
+from reconciler.model.outcome import Actor, Extent, Generation, SuspendedThen, fleet_text, suspended_then
 from reconciler.model.printable import lines_text
 from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
-from reconciler.render.changes import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
+from reconciler.render.diff_text import Hunk, config_hunk, diff_text, folded, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.history_choice import Choice, earlier_lines, in_time
 from reconciler.render.history_list import Listed, listed_text, local_time, suspension_record, suspensions_listed
 from reconciler.render.plan_json import json_text

@@ -5,16 +5,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice, product
 from string import ascii_letters, ascii_lowercase
 from textwrap import wrap
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from reconciler.model.desired import DesiredGuest
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import lines_text
 from reconciler.planning.grid import Cell, CellState, Grid, Holder
 from reconciler.planning.status import Status
 from reconciler.render.changes import few_text
-from reconciler.render.plan_json import json_text
-from reconciler.render.status_record import compared_record
 from reconciler.render.status_text import FREE_MEANS, compared_text
 from reconciler.render.table import Page, columns_of, unchanged
 from reconciler.render.text import MOST_LINES, counted
@@ -448,55 +445,3 @@ def _claimed_by_several(grid: Grid, state: CellState) -> list[str]:
 def _several(queues: Sequence[str]) -> str:
     more = len(queues) - _MOST_QUEUES
     return ", ".join(islice(queues, _MOST_QUEUES)) + (f" and {more:,} more" if more > 0 else "")
-
-
-def matrix_json(status: Status, grid: Grid, shown: Grid, unseen: Sequence[str] = ()) -> str:
-    """The same as JSON text, ended by a newline; cells are those that are `shown`, counts those of the whole host."""
-    letters, suspended = letters_of(grid), status.suspended_uuids
-    record = {
-        "formatVersion": 1,
-        "host": status.host,
-        "comparedWith": compared_record(status.compared),
-        "unseen": list(unseen),
-        "present": grid.present,
-        "counts": {state.value: count for state, count in grid.counts.items()},
-        "adapters": list(shown.rows),
-        "domains": sorted({domain for row in shown.rows.values() for domain in row}),
-        "holders": [
-            {**_holder_record(one, letters[one.uuid]), "suspended": one.uuid in suspended}
-            for one in grid.holders
-            if one.uuid in letters
-        ],
-        "cells": [_cell_record(cell) for cell in shown.cells],
-    }
-    return json_text(record)
-
-
-def _holder_record(one: Holder, letter: str) -> dict[str, Any]:
-    return {
-        "letter": letter,
-        "name": one.name,
-        "uuid": one.uuid,
-        "activation": one.guest.activation.value if one.guest else None,
-        "labels": _labels(one.guest),
-        "held": one.held.size,
-        "claimed": one.claims.size,
-    }
-
-
-def _labels(guest: DesiredGuest | None) -> dict[str, str]:
-    return dict(guest.labels) if guest else {}
-
-
-def _cell_record(cell: Cell) -> dict[str, Any]:
-    return {
-        "queue": str(cell.queue),
-        "adapter": cell.queue.adapter,
-        "domain": cell.queue.domain,
-        "state": cell.state.value,
-        "holder": cell.holder.name if cell.holder else None,
-        "others": [one.name for one in cell.others],
-        "ofHost": cell.of_host,
-        "kept": cell.is_kept,
-        "present": cell.is_there,
-    }

@@ -6,7 +6,7 @@ stands in ``diff`` blocks, whose ``+`` and ``-`` every renderer keeps.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -20,15 +20,11 @@ from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, PlannedStep
 from reconciler.render.changes import (
     Change,
-    Hunk,
     Summary,
     Waiting,
     config_text,
     file_change,
-    file_hunk,
     guest_change,
-    holder_hunks,
-    hunk_lines,
     plural,
     pool_change,
     summary_of,
@@ -221,6 +217,8 @@ _TICKS: Final = re.compile("`+")
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as Markdown, at most `LONGEST` characters."""
+    from reconciler.render.diff_text import file_hunk, holder_hunks, hunk_lines
+
     head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan, ' below')}**", ""]
     if plan.consents:
         head += [f"> **Needs consent** ({code(' '.join(plan.flags))})", ">"]
@@ -237,10 +235,10 @@ def plan_markdown(plan: Plan) -> str:
         problems = [problem_text(one).rstrip("\n") for one in plan.problems]
         body.fold("Problems", problems, is_open=not plan.is_valid)
     if plan.steps and plan.is_valid:
-        body.fold("Changes", [_item(one) for one in holder_hunks(plan)], language="diff")
+        body.fold("Changes", [_item(hunk_lines(one)) for one in holder_hunks(plan)], language="diff")
         body.fold("Steps", [escaped(f"{number}. {step_text(one)}") for number, one in enumerate(plan.steps, 1)])
     if plan.files and plan.is_valid:
-        body.fold("Files for the next boot", [_item(file_hunk(one)) for one in plan.files], language="diff")
+        body.fold("Files for the next boot", [_item(hunk_lines(file_hunk(one))) for one in plan.files], language="diff")
     return "\n".join([*head, *body.lines, tail]) + "\n"
 
 
@@ -252,8 +250,8 @@ def _consents_alike(plan: Plan) -> list[str]:
     return [f"{several(names)}: {reason}" for reason, names in alike.items()]
 
 
-def _item(hunk: Hunk) -> str:
-    return "\n".join(map(escaped, hunk_lines(hunk)))
+def _item(lines: Iterable[str]) -> str:
+    return "\n".join(map(escaped, lines))
 
 
 class _Body:

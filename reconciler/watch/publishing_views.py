@@ -18,8 +18,9 @@ from reconciler.model.suspending import SuspensionChange
 from reconciler.planning.grid import grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
-from reconciler.render.changes import counts_of, plan_diff, summary_text
+from reconciler.render.changes import counts_of, summary_text
 from reconciler.render.diagnostics import count_text
+from reconciler.render.diff_text import plan_diff
 from reconciler.render.history_text import by_text, generation_diff, what_text
 from reconciler.render.pictures import picture_of
 from reconciler.transaction.history import History

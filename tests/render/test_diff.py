@@ -14,7 +14,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.steps import FileChange, Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.render.changes import Hunk, config_hunk, diff_text, file_hunk, hunk_lines, plan_diff, pool_hunk
+from reconciler.render.diff_text import Hunk, config_hunk, diff_text, file_hunk, hunk_lines, plan_diff, pool_hunk
 from reconciler.render.plan_text import plan_text
 from reconciler.render.table import Page
 from reconciler.render.text import Painter

@@ -19,7 +19,7 @@ from reconciler.planning.grid import Grid, grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
-from reconciler.render.changes import plan_diff
+from reconciler.render.diff_text import plan_diff
 from reconciler.render.drift import drift_text
 from reconciler.render.matrix_text import matrix_text
 from reconciler.render.plan_text import plan_markdown, plan_text

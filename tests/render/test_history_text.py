@@ -13,7 +13,7 @@ from reconciler.model.desired import Activation, Desired
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.render.changes import plan_diff
+from reconciler.render.diff_text import plan_diff
 from reconciler.render.history_list import NO_COMMIT, CommitSource, Listed, commit_notes, local_time
 from reconciler.render.history_text import (
     Wish,

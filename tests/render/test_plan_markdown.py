@@ -19,7 +19,7 @@ from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.render.changes import plan_diff
+from reconciler.render.diff_text import plan_diff
 from reconciler.render.plan_text import LONGEST, code, plan_markdown
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
